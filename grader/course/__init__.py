@@ -1,0 +1,1 @@
+"""The course tree that an instructor edits: strict TOML and CSV in, frozen records out."""
