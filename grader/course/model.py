@@ -103,9 +103,9 @@ class Task(Record):
     names: tuple[str, ...]
     """Names that must be there."""
     optional: tuple[str, ...] = ()
-    config: dict[str, int | float | str | bool] = {}
+    config: dict[str, int | float | str | bool] = Field(default_factory=dict)
     """Handed to the submission's constructor as `config.<name>`."""
-    budget: dict[str, int | float] = {}
+    budget: dict[str, int | float] = Field(default_factory=dict)
     """Handed to the training function as `budget.<name>`; `steps` and `wall_s` at least, where it trains."""
 
 

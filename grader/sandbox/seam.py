@@ -26,7 +26,7 @@ class SessionSpec:
 
 @dataclass(frozen=True)
 class Ending:
-    """How a session ended. `limit` is set when it was ended at a limit, with what it asked and was allowed."""
+    """How a session ended; `limit` is set when it was ended at a limit, with what was allowed and used."""
 
     limit: Limit | None = None
     allowed: float | None = None

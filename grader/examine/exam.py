@@ -1,0 +1,200 @@
+"""What a check is given: workers to ask, seeds, data, and places to put figures and evidence."""
+
+import hashlib
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+from safetensors.numpy import save
+
+from grader.candidate import Candidate
+from grader.course.model import Assignment, Task
+from grader.errors import CandidateDied, CandidateError, CandidateTimeout
+from grader.examine.request import ExamRequest
+from grader.records import Artifact, Measurement, Prepared, Usage
+from grader.sandbox.seam import Ending, Sandbox, SessionSpec
+
+RESTARTS = 2
+"""How often the shared worker is started again after it died; then every later check fails at once."""
+
+
+class Exam:
+    """One examination in progress. Opens workers, keeps the clock, and collects what the checks record."""
+
+    def __init__(
+        self,
+        request: ExamRequest,
+        sandbox: Sandbox,
+        *,
+        artifacts_folder: Path,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.assignment: Assignment = request.assignment
+        self.device: str = request.assignment.device
+        self.measurements: list[Measurement] = []
+        self.artifacts: list[Artifact] = []
+        self.notes: list[str] = []
+        self.usages: list[Usage] = []
+        self._request = request
+        self._sandbox = sandbox
+        self._artifacts_folder = artifacts_folder
+        self._clock = clock
+        self._started = clock()
+        self._shared: dict[tuple[str, bool], Candidate] = {}
+        self._deaths: dict[tuple[str, bool], int] = {}
+        self._open: list[Candidate] = []
+
+    @property
+    def data_dir(self) -> Path:
+        """Data that students have too."""
+        return Path(self._request.assignment_folder) / "data"
+
+    @property
+    def hidden_dir(self) -> Path:
+        """Hidden checks and hidden data; never shown to a worker."""
+        return Path(self._request.assignment_folder) / "checks" / "hidden"
+
+    @property
+    def sandbox_name(self) -> str:
+        """Backend and tier that the workers run in."""
+        return self._sandbox.name
+
+    def task(self, task_id: str) -> Task:
+        """The task with this id.
+
+        Raises:
+            LookupError: the check names a task that assignment.toml does not have (our mistake).
+        """
+        for task in self.assignment.tasks:
+            if task.id == task_id:
+                return task
+        raise LookupError(f"no task '{task_id}' in {self.assignment.id}")
+
+    def config(self, task_id: str) -> SimpleNamespace:
+        """The task's configuration, as the submission's constructor receives it."""
+        return SimpleNamespace(**self.task(task_id).config)
+
+    def budget(self, task_id: str) -> SimpleNamespace:
+        """The task's training budget, as the submission's training function receives it."""
+        return SimpleNamespace(**self.task(task_id).budget)
+
+    def seed_for(self, name: str) -> int:
+        """A seed for one use of randomness: the same for the whole class, unrelated between names.
+
+        It depends on the examination's seed and never on the submission, so that everybody is measured
+        with the same noise.
+        """
+        digest = hashlib.sha256(f"{self._request.seed}/{self.assignment.id}/{name}".encode()).digest()
+        return int.from_bytes(digest[:6], "little")
+
+    def fresh(self, task_id: str, *, reference: bool = False) -> Candidate:
+        """A new worker that has seen nothing yet. Closed with the examination at the latest."""
+        self.check_time()
+        folder = self._request.reference_folder if reference else self._request.submission
+        spec = SessionSpec(
+            submission=Path(folder) if folder else None,
+            limits=self.assignment.limits,
+            device=self.device,
+            slot=self._request.slot,
+        )
+        candidate = Candidate(
+            self._sandbox,
+            spec,
+            self._prepared(reference=reference),
+            module=self.task(task_id).module,
+            seed=self.seed_for("worker"),
+        )
+        self._open.append(candidate)
+        return candidate
+
+    def shared(self, task_id: str, *, reference: bool = False) -> Candidate:
+        """The worker that the checks of a task share; started again when it died, but not for ever."""
+        self.check_time()
+        name = (task_id, reference)
+        candidate = self._shared.get(name)
+        if candidate is not None and candidate.failure is not None and self._may_restart(name):
+            self.close_worker(candidate)
+            candidate = None
+        if candidate is None:
+            candidate = self._shared[name] = self.fresh(task_id, reference=reference)
+        return candidate
+
+    def check_time(self) -> None:
+        """Stop asking once the time for the whole examination is used up.
+
+        Raises:
+            CandidateTimeout: earlier checks used it all.
+        """
+        allowed = self.assignment.limits.examination_wall_s
+        if self._clock() - self._started > allowed:
+            raise CandidateTimeout(f"earlier checks used up the {allowed} s for the whole examination")
+
+    def artifact(self, kind: str, title: str, value: object) -> None:
+        """Keep evidence for the report.
+
+        Args:
+            kind: 'images' (float array [n, height, width] in [0, 1]), 'curve' (float array [n]) or 'text'.
+            title: shown above it; the reference's artifact of the same name is shown beside it.
+            value: the array or string.
+        """
+        tensors = _artifact_tensors(kind, value)
+        blob = save(tensors)
+        digest = hashlib.sha256(blob).hexdigest()
+        self._artifacts_folder.mkdir(parents=True, exist_ok=True)
+        (self._artifacts_folder / f"{digest}.safetensors").write_bytes(blob)
+        self.artifacts.append(Artifact(name=f"{kind}/{title}", sha256=digest))
+
+    def note(self, text: str) -> None:
+        """Tell the student something that costs no mark."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def close_worker(self, candidate: Candidate) -> Ending:
+        """End one worker early, so that it does not hold memory until the examination ends."""
+        ending = candidate.close()
+        if candidate in self._open:
+            self._open.remove(candidate)
+            self.usages.append(ending.usage)
+        return ending
+
+    def close(self) -> None:
+        """End every worker that is still open."""
+        for candidate in list(self._open):
+            self.close_worker(candidate)
+
+    def usage(self) -> Usage:
+        """What all closed workers used together."""
+        return Usage(
+            wall_s=round(self._clock() - self._started, 3),
+            cpu_s=round(sum(usage.cpu_s for usage in self.usages), 3),
+            peak_memory_mib=max((usage.peak_memory_mib for usage in self.usages), default=0.0),
+            sessions=len(self.usages),
+        )
+
+    def _prepared(self, *, reference: bool) -> Prepared:
+        return self._request.reference_prepared if reference else self._request.prepared
+
+    def _may_restart(self, name: tuple[str, bool]) -> bool:
+        if not _died(self._shared[name].failure):
+            return False
+        self._deaths[name] = self._deaths.get(name, 0) + 1
+        return self._deaths[name] <= RESTARTS
+
+
+def _died(failure: CandidateError | None) -> bool:
+    return isinstance(failure, CandidateDied | CandidateTimeout)
+
+
+def _artifact_tensors(kind: str, value: object) -> dict[str, "np.ndarray"]:
+    match kind:
+        case "images":
+            return {"images": np.ascontiguousarray(value, dtype=np.float32)}
+        case "curve":
+            return {"values": np.ascontiguousarray(value, dtype=np.float64)}
+        case "text":
+            text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "�", str(value))
+            return {"utf8": np.frombuffer(text.encode(), dtype=np.uint8)}
+    raise ValueError(f"artifact kind '{kind}': expected images, curve or text")

@@ -1,0 +1,116 @@
+"""One examination as a process of its own: a request on stdin, a folder with the examination out.
+
+`python -m grader.examine.job OUT < request.json` — a crash of a check, of torch or of pytest ends this
+process and no other, and the memory of one examination is gone before the next begins.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from grader.errors import GraderError
+from grader.examine.exam import Exam
+from grader.examine.plugin import ExaminationPlugin
+from grader.examine.request import PROGRESS, ExamRequest, environment
+from grader.records import Examination, Outcome, Record, Status, Usage
+from grader.sandbox.choose import choose
+
+OK_TO_READ = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+
+
+def main(argv: list[str]) -> int:
+    """Examine the submission of the request; write the examination, its usage, artifacts and log."""
+    out = Path(argv[0])
+    _end_with_parent()
+    request = ExamRequest.model_validate_json(sys.stdin.buffer.read())
+    with (out / "log.txt").open("w", encoding="utf-8") as log, contextlib.redirect_stdout(log):
+        examination, usage = examine(request, out)
+    _write(out / "examination.json", examination)
+    _write(out / "usage.json", usage)
+    return 0
+
+
+def examine(request: ExamRequest, out: Path) -> tuple[Examination, Usage]:
+    """Run all checks of the request against its submission; artifacts are written below `out`.
+
+    Usage comes apart from the result, because it differs from run to run and the result does not.
+
+    Raises:
+        GraderError: pytest could not collect or run our checks.
+    """
+    _one_thread()
+    exam = Exam(request, choose(request.sandbox), artifacts_folder=out / "artifacts")
+    try:
+        outcomes = run_checks(exam, Path(request.assignment_folder) / "checks", request.groups)
+    finally:
+        exam.close()
+    return _examination(request, exam, outcomes), exam.usage()
+
+
+def run_checks(exam: Exam, checks: Path, groups: tuple[str, ...]) -> tuple[Outcome, ...]:
+    """Run the check files of these groups with the fixtures of one examination.
+
+    Raises:
+        GraderError: a check file does not import, or there are none: our mistake.
+    """
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    plugin = ExaminationPlugin(exam, report=_progress)
+    folders = [str(checks / group) for group in groups]
+    options = ["--assert=plain", "--import-mode=importlib", "-p", "no:cacheprovider", "-q", "--color=no"]
+    where = ["-c", os.devnull, "--rootdir", str(checks), "--confcutdir", str(checks)]
+    code = pytest.main([*folders, *options, *where], plugins=[plugin])
+    if code not in OK_TO_READ:
+        raise GraderError(f"the checks in {checks} could not be run (pytest exit code {int(code)})")
+    return plugin.outcomes
+
+
+def _examination(request: ExamRequest, exam: Exam, outcomes: tuple[Outcome, ...]) -> Examination:
+    unchecked = any(outcome.status is Status.COULD_NOT_CHECK for outcome in outcomes)
+    failed = any(outcome.status is Status.FAILED for outcome in outcomes)
+    status = Status.COULD_NOT_CHECK if unchecked else Status.FAILED if failed else Status.PASSED
+    return Examination(
+        key=request.key,
+        team=request.team,
+        assignment=request.assignment.id,
+        outcomes=outcomes,
+        measurements=tuple(exam.measurements),
+        status=status,
+        notes=(*request.prepared.notes, *exam.notes),
+        artifacts=tuple(exam.artifacts),
+        environment=environment(request, sandbox=exam.sandbox_name, torch=version("torch")),
+    )
+
+
+def _write(path: Path, record: Record) -> None:
+    path.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def _progress(check: str) -> None:
+    """One line per check on stderr, which the scheduler reads."""
+    sys.stderr.write(f"{PROGRESS}{check}\n")
+    sys.stderr.flush()
+
+
+def _end_with_parent() -> None:
+    """Ask the kernel to end this process when the scheduler dies, so that nothing outlives a `kill -9`."""
+    if sys.platform == "linux":
+        parent_death_signal = 1
+        ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGKILL)
+
+
+def _one_thread() -> None:
+    """Sums in one order: the same figures on every run, and as many examinations as cores.
+
+    torch reads the variable when a check first imports it; checks of a family without torch never do.
+    """
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

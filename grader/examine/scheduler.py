@@ -1,0 +1,161 @@
+"""Many examinations over a few slots; each slot supervises one examining process at a time.
+
+Threads only wait: the work is in processes. A process that breaks for a reason of ours is tried once more
+and then becomes 'could not be checked' for that one submission; the class goes on.
+"""
+
+import contextlib
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from grader.errors import GraderError
+from grader.examine.request import PROGRESS, ExamRequest, environment
+from grader.records import Examination, Outcome, Status
+from grader.store import Store
+
+ATTEMPTS = 2
+GRACE_S = 120
+"""What an examining process may take beyond the submission's own time before we call it hung."""
+
+
+class ExaminingProcessError(GraderError):
+    """The examining process broke: our fault, tried once more."""
+
+
+Report = Callable[[ExamRequest, str], None]
+"""Told the request and 'running', a check's id, 'done' or 'failed: …'."""
+
+
+def examine_all(
+    requests: Sequence[ExamRequest], store: Store, *, slots: int, report: Report
+) -> Iterator[Examination]:
+    """Examine every request whose result is not stored yet; yields each one once, in order of finish."""
+    open_requests = []
+    for request in _distinct(requests):
+        stored = load(store, request.key)
+        if stored is None:
+            open_requests.append(request)
+        else:
+            report(request, "done")
+            yield stored
+    yield from _run(open_requests, store, slots=slots, report=report)
+
+
+def load(store: Store, key: str) -> Examination | None:
+    """The stored examination with this key."""
+    return store.read(f"examinations/{key}/examination.json", Examination)
+
+
+def _distinct(requests: Sequence[ExamRequest]) -> list[ExamRequest]:
+    return list({request.key: request for request in requests}.values())
+
+
+def _run(requests: list[ExamRequest], store: Store, *, slots: int, report: Report) -> Iterator[Examination]:
+    free: queue.Queue[int] = queue.Queue()
+    for slot in range(slots):
+        free.put(slot)
+
+    def work(request: ExamRequest) -> Examination:
+        slot = free.get()
+        try:
+            return _examine_one(request.model_copy(update={"slot": slot}), store, report=report)
+        finally:
+            free.put(slot)
+
+    with ThreadPoolExecutor(slots, thread_name_prefix="slot") as pool:
+        futures = [pool.submit(work, request) for request in requests]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True, wait=True)
+            raise
+
+
+def _examine_one(request: ExamRequest, store: Store, *, report: Report) -> Examination:
+    report(request, "running")
+    problem = ""
+    for _ in range(ATTEMPTS):
+        problem = _attempt(request, store, report=report)
+        if not problem:
+            report(request, "done")
+            examination = load(store, request.key)
+            if examination is not None:
+                return examination
+    report(request, f"failed: {problem}")
+    return _could_not_check(request, problem)
+
+
+def _attempt(request: ExamRequest, store: Store, *, report: Report) -> str:
+    """One try; returns what went wrong on our side, or an empty string when the result is stored."""
+    try:
+        with store.new_folder(f"examinations/{request.key}") as scratch:
+            _supervise(request, scratch, report=report)
+    except ExaminingProcessError as error:
+        store.write_text(f"failures/{request.key}.txt", f"{error}\n")
+        return str(error).splitlines()[0]
+    return ""
+
+
+def _supervise(request: ExamRequest, out: Path, *, report: Report) -> None:
+    """Run the examining process to its end.
+
+    Raises:
+        ExaminingProcessError: it did not end well, or not in time.
+    """
+    allowed_s = request.assignment.limits.examination_wall_s + GRACE_S
+    with subprocess.Popen(
+        [sys.executable, "-m", "grader.examine.job", str(out)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,  # Ctrl-C reaches us, not what is being examined
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"},
+    ) as process:
+        timer = threading.Timer(allowed_s, process.kill)
+        timer.start()
+        try:
+            lines = _follow(process, request, report=report)
+        finally:
+            timer.cancel()
+    if process.returncode != 0:
+        said = "\n".join(lines[-30:]) or "it said nothing"
+        raise ExaminingProcessError(f"the examining process ended with code {process.returncode}\n{said}")
+
+
+def _follow(process: "subprocess.Popen[str]", request: ExamRequest, *, report: Report) -> list[str]:
+    """Hand the request over, pass progress on, and return whatever else was said on stderr."""
+    assert process.stdin is not None, "opened as a pipe"
+    assert process.stderr is not None, "opened as a pipe"
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(request.model_dump_json())
+        process.stdin.close()
+    lines = []
+    for line in process.stderr:
+        if line.startswith(PROGRESS):
+            report(request, line.removeprefix(PROGRESS).strip())
+        else:
+            lines.append(line.rstrip())
+    return lines
+
+
+def _could_not_check(request: ExamRequest, problem: str) -> Examination:
+    """The examination of a submission that we failed to examine: nothing is stored, nothing is lost."""
+    outcome = Outcome(check="the examination itself", status=Status.COULD_NOT_CHECK, message=problem)
+    return Examination(
+        key=request.key,
+        team=request.team,
+        assignment=request.assignment.id,
+        outcomes=(outcome,),
+        status=Status.COULD_NOT_CHECK,
+        notes=request.prepared.notes,
+        environment=environment(request, sandbox=request.sandbox, torch="not started"),
+    )

@@ -1,0 +1,141 @@
+"""The state folder: records and folders that are whole or absent, and one run at a time.
+
+Everything is written beside its place, flushed to the disk and then renamed into it, so a reader (or the
+next run, after a `kill -9`) finds either all of it or nothing. Half-written leftovers carry the prefix
+`.tmp-` and are swept when the next run takes the lock.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from grader.errors import StoreError
+from grader.records import Record
+
+RecordType = TypeVar("RecordType", bound=Record)
+
+TEMPORARY = ".tmp-"
+
+
+class Store:
+    """A folder of records by relative name. Safe against being killed; not shared between machines."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, name: str) -> Path:
+        """Where `name` lies, or would lie."""
+        return self.root / name
+
+    def has(self, name: str) -> bool:
+        """Whether `name` was written whole."""
+        return self.path(name).exists()
+
+    def read(self, name: str, record_type: type[RecordType]) -> RecordType | None:
+        """The record called `name`, or None when it was never written.
+
+        Raises:
+            StoreError: it is there but does not hold a record of this type.
+        """
+        try:
+            text = self.path(name).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        try:
+            return record_type.model_validate_json(text)
+        except ValidationError as error:
+            raise StoreError(
+                f"{name}: not a {record_type.__name__} of this version ({error.error_count()} problems); "
+                "move the file away and give the same command again"
+            ) from error
+
+    def write(self, name: str, record: Record) -> None:
+        """Store a record under `name`, replacing what was there."""
+        write_whole(self.path(name), record.model_dump_json(indent=2) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        """Store a text under `name`, replacing what was there."""
+        write_whole(self.path(name), text)
+
+    @contextmanager
+    def new_folder(self, name: str) -> Iterator[Path]:
+        """A scratch folder that becomes `name` if the block ends well, and vanishes if it does not."""
+        target = self.path(name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=target.parent))
+        try:
+            yield scratch
+            _publish(scratch, target)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the state folder for one run and sweep what a killed run left half-written.
+
+        Raises:
+            StoreError: another run holds it.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / "lock").open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise StoreError(
+                    "another run is using this state folder; wait for it, or give --state another folder"
+                ) from error
+            self._sweep()
+            yield
+
+    def _sweep(self) -> None:
+        for leftover in self.root.rglob(f"{TEMPORARY}*"):
+            if leftover.is_dir():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that it is whole or absent, also after a crash."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, scratch = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        Path(scratch).chmod(0o644)
+        Path(scratch).replace(path)
+        _sync_folder(path.parent)
+    finally:
+        Path(scratch).unlink(missing_ok=True)
+
+
+def _publish(scratch: Path, target: Path) -> None:
+    for path in [*scratch.rglob("*"), scratch]:
+        _sync_folder(path) if path.is_dir() else _sync_file(path)
+    scratch.chmod(0o755)
+    if target.exists():
+        shutil.rmtree(target)
+    scratch.rename(target)
+    _sync_folder(target.parent)
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as handle:
+        os.fsync(handle.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
