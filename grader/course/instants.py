@@ -14,8 +14,8 @@ _WALL_CLOCK = re.compile(
 )
 
 
-def first_late_instant(text: str, *, zone: str) -> int:
-    """The first instant that is too late for a deadline.
+def wall_clock_to_epoch(text: str, zone: str) -> int:
+    """The first instant that is too late for a deadline written as wall-clock text.
 
     A deadline includes the unit it is written to: '23:59' lasts through 23:59:59 and '23:59:30' through
     that second. Where clocks go back and the time happens twice, the later one counts.
