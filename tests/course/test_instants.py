@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from grader.course.instants import (
     days_after,
     deadline_text,
-    wall_clock_to_epoch,
     instant_text,
     utc_text,
+    wall_clock_to_epoch,
     zone_named,
 )
 from grader.errors import ConfigurationError
