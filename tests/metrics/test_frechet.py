@@ -1,0 +1,257 @@
+"""The Fréchet distance: exact values, agreement with torchmetrics, degenerate generators, and its errors."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from grader.metrics.frechet import (
+    extrapolated_distance,
+    factorise,
+    frechet_distance,
+    frechet_standard_error,
+)
+
+
+def features(mean: list[float] | Tensor, factor: Tensor, rows: int | None = None) -> Tensor:
+    """Rows whose sample mean and covariance are exactly `mean` and factor factor^T.
+
+    Cosine basis vectors are orthonormal and orthogonal to the constant one.
+    """
+    columns = factor.shape[1]
+    n = rows or columns + 1
+    grid = (torch.arange(n, dtype=torch.float64) + 0.5) * math.pi / n
+    basis = torch.cos(grid[:, None] * torch.arange(1, columns + 1)) * math.sqrt(2 / n)  # (n, columns)
+    return torch.as_tensor(mean, dtype=torch.float64) + math.sqrt(n - 1) * basis @ factor.double().T
+
+
+def distance(first: Tensor, second: Tensor) -> float:
+    return frechet_distance(factorise(first), second).value
+
+
+def diagonal(variances: list[float]) -> Tensor:
+    return torch.diag(torch.tensor(variances, dtype=torch.float64).sqrt())
+
+
+def tridiagonal(n: int, *, side: float) -> Tensor:
+    """2 on the diagonal, `side` beside it; positive definite for |side| = 1."""
+    beside = torch.full((n - 1,), side, dtype=torch.float64)
+    return 2 * torch.eye(n, dtype=torch.float64) + torch.diag(beside, 1) + torch.diag(beside, -1)
+
+
+def cloud(n: int, d: int, seed: int = 0) -> Tensor:
+    return torch.randn(n, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def test_the_helper_gives_features_of_exactly_the_covariance_asked_for():
+    factor = torch.linalg.cholesky(tridiagonal(5, side=1))
+    rows = features([1.0, 2, 3, 4, 5], factor, rows=40)
+    assert torch.allclose(rows.mean(0), torch.arange(1, 6).double(), atol=1e-14)
+    assert torch.allclose(torch.cov(rows.T), tridiagonal(5, side=1), atol=1e-13)
+
+
+def test_one_dimension_in_closed_form():
+    assert distance(features([0.0], diagonal([1])), features([1.0], diagonal([4]))) == pytest.approx(
+        2, rel=1e-14
+    )
+
+
+def test_diagonal_gaussians_in_closed_form():
+    first = features([0.0, 0, 0], diagonal([1, 4, 9]))
+    second = features([1.0, 2, 3], diagonal([4, 9, 16]), rows=50)
+    assert distance(first, second) == pytest.approx(17, rel=1e-14)
+
+
+def test_a_correlated_pair_in_closed_form():
+    factor = torch.linalg.cholesky(torch.tensor([[2.0, 1], [1, 2]], dtype=torch.float64))
+    found = distance(features([0.0, 0], factor), features([0.0, 0], diagonal([1, 3])))
+    assert found == pytest.approx(0.51668522645211723, rel=1e-13)
+
+
+@pytest.mark.parametrize(("n", "exact"), [(64, 28.486914628613972), (256, 115.55691135671627)])
+def test_identity_against_tridiagonal(n: int, exact: float):
+    zero = torch.zeros(n)
+    unit = features(zero, torch.eye(n))
+    other = features(zero, torch.linalg.cholesky(tridiagonal(n, side=1)))
+    assert distance(unit, other) == pytest.approx(exact, rel=1e-13)
+    assert distance(other, unit) == pytest.approx(exact, rel=1e-13)
+
+
+@pytest.mark.parametrize(("n", "exact"), [(64, 43.671875), (256, 171.66796875)])
+def test_covariances_that_do_not_commute(n: int, exact: float):
+    """S2 = T S1 T gives F = tr (I - T) S1 (I - T) for any positive S1 and T."""
+    stretch = torch.diag(1 + torch.arange(1, n + 1, dtype=torch.float64) / n)
+    root = torch.linalg.cholesky(tridiagonal(n, side=-1))
+    zero = torch.zeros(n)
+    found = distance(features(zero, root), features(zero, stretch @ root, rows=2 * n))
+    assert found == pytest.approx(exact, rel=1e-13)
+
+
+def test_the_non_commuting_pair_survives_dead_columns_and_a_rotation():
+    n = 64
+    stretch = torch.diag(1 + torch.arange(1, n + 1, dtype=torch.float64) / n)
+    root = torch.linalg.cholesky(tridiagonal(n, side=-1))
+    turn = torch.linalg.qr(cloud(2 * n, 2 * n)).Q[:, :n]
+    plain = torch.eye(2 * n, dtype=torch.float64)[:, :n]
+    for embed in (plain, turn):
+        zero = torch.zeros(2 * n)
+        found = distance(features(zero, embed @ root), features(zero, embed @ stretch @ root, rows=400))
+        assert found == pytest.approx(43.671875, rel=1e-12)
+
+
+def test_two_generators_of_rank_one():
+    a = (torch.arange(1, 65, dtype=torch.float64) / 64)[:, None]
+    b = torch.full((64, 1), 1 / 8, dtype=torch.float64)
+    found = distance(features(torch.zeros(64), a), features(torch.zeros(64), b, rows=30))
+    assert found == pytest.approx(14.7109375, rel=1e-14)
+
+
+@pytest.mark.parametrize("rows", [100, 300])
+def test_the_distance_to_itself_is_nothing(rows: int):
+    decaying = cloud(rows, 256) * torch.arange(1, 257) ** -0.75
+    found = frechet_distance(factorise(decaying), decaying)
+    assert 0 <= found.value < 1e-11
+    assert found.route == "svd"
+
+
+def test_a_collapsed_generator_is_measured_like_any_other():
+    reference = cloud(500, 16)
+    found = frechet_distance(factorise(reference), torch.full((200, 16), 3.0))
+    exact = (reference.mean(0) - 3).square().sum() + torch.cov(reference.T).trace()
+    assert found.value == pytest.approx(float(exact), rel=1e-13)
+
+
+def test_a_constant_reference_is_measured_too():
+    samples = cloud(100, 4)
+    found = frechet_distance(factorise(torch.zeros(50, 4)), samples)
+    exact = samples.mean(0).square().sum() + torch.cov(samples.T).trace()
+    assert found.value == pytest.approx(float(exact), rel=1e-13)
+    assert math.isfinite(frechet_standard_error(factorise(torch.zeros(50, 4)), samples))
+
+
+def test_columns_dead_in_the_reference_but_alive_in_the_samples_count():
+    reference = torch.cat([cloud(200, 3), torch.zeros(200, 2, dtype=torch.float64)], 1)
+    samples = torch.cat([reference[:, :3], cloud(200, 2, seed=1)], 1)
+    extra = samples[:, 3:].mean(0).square().sum() + torch.cov(samples[:, 3:].T).trace()
+    assert distance(reference, samples) == pytest.approx(float(extra), rel=1e-10)
+
+
+def test_fewer_samples_than_dimensions_take_the_gram_route_and_agree_with_the_long_way():
+    reference, samples = cloud(300, 64), 1.5 * cloud(20, 64, seed=1)
+    found = frechet_distance(factorise(reference), samples)
+    first, second = np.cov(reference.numpy().T), np.cov(samples.numpy().T)
+    root = np.sqrt(np.linalg.eigvals(first @ second).real.clip(0)).sum()
+    apart = float((reference.mean(0) - samples.mean(0)).square().sum())
+    assert found.route == "gram"
+    assert found.value == pytest.approx(apart + first.trace() + second.trace() - 2 * root, rel=1e-6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    n=st.integers(2, 60), m=st.integers(2, 60), d=st.integers(1, 12), rank=st.integers(0, 12), seed=st.integers(0, 99)
+)  # fmt: skip
+def test_it_is_symmetric_and_finite_for_any_sizes_and_ranks(n: int, m: int, d: int, rank: int, seed: int):
+    mixing = cloud(rank, d, seed)
+    first, second = cloud(n, rank, seed + 1) @ mixing, 1 + cloud(m, rank, seed + 2) @ mixing
+    one, other = (
+        frechet_distance(factorise(first), second),
+        frechet_distance(factorise(second), first),
+    )
+    assert one.value >= 0
+    assert one.value == pytest.approx(other.value, rel=1e-6, abs=1e-9)
+    assert math.isfinite(one.certificate)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 99), scale=st.floats(1e-6, 1e6), shift=st.floats(-5, 5))
+def test_moving_turning_and_scaling_both_sides_does_what_it_should(seed: int, scale: float, shift: float):
+    first, second = cloud(80, 5, seed), 1.3 * cloud(60, 5, seed + 1) + 0.2
+    turn = torch.linalg.qr(cloud(5, 5, seed + 2)).Q * scale
+    moved = distance(first @ turn + scale * shift, second @ turn + scale * shift)
+    assert moved == pytest.approx(scale**2 * distance(first, second), rel=1e-7)
+
+
+def test_the_order_of_rows_and_the_batches_they_came_in_do_not_matter():
+    reference, samples = factorise(cloud(100, 8)), cloud(90, 8, seed=1) * 1.2
+    shuffled = samples[torch.randperm(90)]
+    assert frechet_distance(reference, shuffled).value == pytest.approx(
+        frechet_distance(reference, samples).value, rel=1e-12
+    )
+
+
+def test_float32_features_are_measured_in_float64():
+    reference, samples = cloud(400, 32).float(), cloud(400, 32, seed=1).float()
+    assert distance(reference, samples) == distance(reference.double(), samples.double())
+
+
+def test_the_certificate_covers_the_rounding_error():
+    n = 256
+    stretch = torch.diag(1 + torch.arange(1, n + 1, dtype=torch.float64) / n)
+    root = torch.linalg.cholesky(tridiagonal(n, side=-1))
+    zero = torch.zeros(n)
+    found = frechet_distance(factorise(features(zero, root)), features(zero, stretch @ root, rows=2 * n))
+    assert abs(found.value - 171.66796875) <= found.certificate < 1e-9
+
+
+def test_it_agrees_with_torchmetrics_on_features_of_ones_own():
+    fid = pytest.importorskip("torchmetrics.image.fid")
+
+    class Pixels(torch.nn.Module):
+        """Images in, their pixels out: the features are ours to choose."""
+
+        num_features = 48
+
+        def forward(self, images: Tensor) -> Tensor:
+            return images.flatten(1).double()
+
+    chance = torch.Generator().manual_seed(0)
+    real = torch.rand(300, 3, 4, 4, generator=chance)
+    fake = torch.rand(200, 3, 4, 4, generator=chance) ** 2
+    theirs = fid.FrechetInceptionDistance(feature=Pixels(), normalize=True, input_img_size=(3, 4, 4))
+    theirs.update(real, real=True)
+    theirs.update(fake, real=False)
+    assert distance(real.flatten(1), fake.flatten(1)) == pytest.approx(float(theirs.compute()), rel=1e-6)
+
+
+def test_the_standard_error_is_the_spread_over_repeated_draws():
+    reference = factorise(cloud(2000, 6))
+    draws = [1.4 * cloud(300, 6, seed) + 0.3 for seed in range(1, 201)]
+    spread = np.std([frechet_distance(reference, draw).value for draw in draws], ddof=1)
+    claimed = np.mean([frechet_standard_error(reference, draw) for draw in draws[:40]])
+    assert claimed == pytest.approx(spread, rel=0.15)
+
+
+def test_the_standard_error_is_the_same_by_rows_and_by_columns():
+    """36 rows with 40 columns take the Gram route; padded with copies they take the other."""
+    reference, rows = factorise(cloud(200, 40)), 1.2 * cloud(36, 40, seed=1)
+    by_rows = frechet_standard_error(reference, rows)
+    by_columns = frechet_standard_error(reference, rows.repeat(2, 1))
+    assert by_columns * math.sqrt(72 * 71 / (36 * 35)) == pytest.approx(by_rows * math.sqrt(2), rel=0.05)
+
+
+def test_extrapolation_takes_away_the_bias_of_a_small_sample():
+    """For N(0, I) against itself the bias at n = 200 is d/n + (d² + d)/(4 (n - 1)) = 0.142."""
+    reference = factorise(features(torch.zeros(9), torch.eye(9)))
+    draws = [cloud(200, 9, seed) for seed in range(60)]
+    plain = np.array([frechet_distance(reference, draw).value for draw in draws])
+    extrapolated = np.array([extrapolated_distance(reference, draw) for draw in draws])
+    assert plain.mean() == pytest.approx(9 / 200 + (81 + 9) / (4 * 199), rel=0.1)
+    assert abs(extrapolated.mean()) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (torch.zeros(1, 4), r"at least 2 rows, got shape \(1, 4\)"),
+        (torch.zeros(4), r"expected a matrix of at least 2 rows, got shape \(4,\)"),
+        (torch.zeros(5, 3), "expected 4 columns as in the reference, got 3"),
+        (torch.full((5, 4), math.nan), "expected finite numbers, got NaN or infinity"),
+    ],
+)
+def test_features_that_cannot_be_measured_are_refused(bad: Tensor, message: str):
+    with pytest.raises(ValueError, match=message):
+        frechet_distance(factorise(cloud(10, 4)), bad)

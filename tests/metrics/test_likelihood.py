@@ -1,0 +1,168 @@
+"""Bounds on log-likelihood, against a model whose log-likelihood is known exactly: probabilistic PCA."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional
+
+from grader.metrics.likelihood import (
+    bernoulli_log_likelihood,
+    elbo,
+    gaussian_kl,
+    gaussian_log_density,
+    importance_bound,
+    log_importance_weights,
+)
+
+# Probabilistic PCA with 5 pixels and 2 latent dimensions: x = W z + noise of variance 1/4.
+VARIANCE = 0.25
+WEIGHTS = torch.cos(torch.arange(5.0).double()[:, None] + 2 * torch.arange(2.0).double() + 1)
+IMAGE = torch.arange(5.0).double() / 2 - 1
+LOG_EVIDENCE = -4.2444093404804808
+MEAN_FIELD_GAP = 0.069007560873812245
+POSTERIOR_MEAN = torch.tensor([[0.19864677864155302, 0.84910716697613422]], dtype=torch.float64)
+PRECISION = (WEIGHTS.T @ WEIGHTS + VARIANCE * torch.eye(2, dtype=torch.float64)) / VARIANCE
+MEAN_FIELD_LOG_VARIANCE = -PRECISION.diagonal().log()[None]
+STANDARD = torch.zeros(1, 2, dtype=torch.float64)
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def pca_log_likelihood(z: Tensor) -> Tensor:
+    log_variance = torch.full((5,), math.log(VARIANCE), dtype=torch.float64)
+    return gaussian_log_density(IMAGE, mean=z @ WEIGHTS.T, log_variance=log_variance)
+
+
+def pca_log_weights(mean: Tensor, log_variance: Tensor, *, draws: int, images: int) -> Tensor:
+    z = mean + (log_variance / 2).exp() * noise(draws, images, 2)
+    return log_importance_weights(pca_log_likelihood(z), z, mean=mean, log_variance=log_variance)
+
+
+def expected_log_likelihood(mean: Tensor, variance: Tensor) -> float:
+    """E log p(x|z) in closed form for a Gaussian q."""
+    misfit = (IMAGE - mean @ WEIGHTS.T).square().sum() + (WEIGHTS.square() @ variance).sum()
+    return float(-0.5 * (misfit / VARIANCE + 5 * math.log(2 * math.pi * VARIANCE)))
+
+
+def test_the_exact_elbo_of_the_best_mean_field_posterior():
+    reconstruction = expected_log_likelihood(POSTERIOR_MEAN[0], MEAN_FIELD_LOG_VARIANCE[0].exp())
+    kl = gaussian_kl(POSTERIOR_MEAN, MEAN_FIELD_LOG_VARIANCE)
+    bound = elbo(torch.tensor([reconstruction], dtype=torch.float64), kl=kl)
+    assert float(bound) == pytest.approx(-4.313416901354293, rel=1e-13)
+    assert LOG_EVIDENCE - float(bound) == pytest.approx(MEAN_FIELD_GAP, rel=1e-11)
+
+
+def test_the_exact_elbo_when_the_posterior_is_the_prior():
+    reconstruction = expected_log_likelihood(STANDARD[0], torch.ones(2, dtype=torch.float64))
+    bound = elbo(torch.tensor([reconstruction], dtype=torch.float64), kl=gaussian_kl(STANDARD, STANDARD))
+    assert float(bound) == pytest.approx(-15.990954930283809, rel=1e-13)
+
+
+def test_the_bound_with_one_draw_has_the_elbo_as_its_mean():
+    log_weights = pca_log_weights(POSTERIOR_MEAN, MEAN_FIELD_LOG_VARIANCE, draws=1, images=100_000)
+    bound = importance_bound(log_weights)
+    error = float(bound.std()) / math.sqrt(len(bound))
+    assert float(bound.mean()) == pytest.approx(-4.313416901354293, abs=4.75 * error)
+    assert error < 0.002
+
+
+def test_importance_weights_average_to_the_evidence():
+    log_weights = pca_log_weights(POSTERIOR_MEAN, MEAN_FIELD_LOG_VARIANCE, draws=1, images=200_000)
+    ratio = (log_weights - LOG_EVIDENCE).exp()
+    assert float(ratio.mean()) == pytest.approx(1, abs=4.75 * float(ratio.std()) / math.sqrt(200_000))
+
+
+def test_more_draws_close_the_gap_to_the_evidence_from_below():
+    means, errors = [], []
+    for draws in (1, 5, 50, 500):
+        images = 100_000 // draws
+        log_weights = pca_log_weights(POSTERIOR_MEAN, MEAN_FIELD_LOG_VARIANCE, draws=draws, images=images)
+        bound = importance_bound(log_weights)
+        means.append(float(bound.mean()))
+        errors.append(float(bound.std()) / math.sqrt(images))
+    assert means == sorted(means)
+    assert means[1] == pytest.approx(-4.2615, abs=4.75 * errors[1])
+    assert LOG_EVIDENCE - 4.75 * errors[-1] - 2e-4 < means[-1] < LOG_EVIDENCE + 4.75 * errors[-1]
+
+
+def test_even_a_poor_posterior_reaches_the_evidence_with_enough_draws():
+    bound = importance_bound(pca_log_weights(STANDARD, STANDARD, draws=200_000, images=1))
+    assert float(bound) == pytest.approx(LOG_EVIDENCE, abs=0.02)
+
+
+@settings(max_examples=40, deadline=None)
+@given(draws=st.integers(1, 30), images=st.integers(1, 5), scale=st.floats(0, 50), seed=st.integers(0, 99))
+def test_jensen_the_bound_is_never_below_the_mean_log_weight(
+    draws: int, images: int, scale: float, seed: int
+):
+    log_weights = scale * noise(draws, images, seed=seed) - 1000
+    assert (importance_bound(log_weights) >= log_weights.mean(0) - 1e-9).all()
+
+
+def test_the_bound_shifts_with_a_constant_and_never_underflows():
+    log_weights = noise(20, 3)
+    shifted = importance_bound(log_weights - 1e5)
+    assert torch.allclose(shifted + 1e5, importance_bound(log_weights), atol=1e-9)
+
+
+def test_no_draws_are_refused():
+    with pytest.raises(ValueError, match="at least one draw"):
+        importance_bound(torch.zeros(0, 3))
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 99), d=st.integers(1, 6))
+def test_the_kl_equals_that_of_torch_and_is_never_negative(seed: int, d: int):
+    mean, log_variance = noise(4, d, seed=seed), 2 * noise(4, d, seed=seed + 1)
+    q = torch.distributions.Normal(mean, (log_variance / 2).exp())
+    p = torch.distributions.Normal(torch.zeros_like(mean), torch.ones_like(mean))
+    exact = torch.distributions.kl_divergence(q, p).sum(-1)
+    assert torch.allclose(gaussian_kl(mean, log_variance), exact, rtol=1e-10)
+    assert (gaussian_kl(mean, log_variance) >= 0).all()
+
+
+def test_the_kl_near_the_prior_keeps_its_digits():
+    """For mean m and log-variance v near 0 it is (m² + v²/2) / 2; exp(v) - 1 - v would round to 0."""
+    tiny = torch.full((1, 1), 1e-7)
+    assert float(gaussian_kl(tiny, torch.zeros(1, 1))) == pytest.approx(5e-15, rel=1e-6)
+    assert float(gaussian_kl(torch.zeros(1, 1), tiny.double())) == pytest.approx(2.5e-15, rel=0.05)
+
+
+def test_the_bernoulli_log_likelihood_is_the_negative_cross_entropy_per_image():
+    logits, x = 3 * noise(7, 64), (noise(7, 64, seed=1) > 0).double()
+    exact = -functional.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(-1)
+    assert torch.allclose(bernoulli_log_likelihood(logits, x), exact, rtol=1e-12)
+
+
+def test_the_probabilities_of_all_images_sum_to_one():
+    logits = noise(1, 8)
+    images = torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * 8)
+    total = bernoulli_log_likelihood(logits.expand(256, 8), images).exp().sum()
+    assert float(total) == pytest.approx(1, rel=1e-12)
+
+
+def test_even_odds_cost_one_bit_a_pixel():
+    cost = -bernoulli_log_likelihood(torch.zeros(1, 64), torch.ones(1, 64))
+    assert float(cost) == pytest.approx(64 * math.log(2), rel=1e-14)
+
+
+def test_logits_of_ten_thousand_stay_finite():
+    sure = torch.tensor([[1e4, -1e4]], dtype=torch.float32)
+    assert float(bernoulli_log_likelihood(sure, torch.tensor([[1.0, 0.0]]))) == 0
+    assert float(bernoulli_log_likelihood(sure, torch.tensor([[0.0, 0.0]]))) == -1e4
+
+
+def test_draws_broadcast_against_the_images():
+    logits, x = noise(5, 7, 64), torch.ones(7, 64)
+    assert torch.equal(bernoulli_log_likelihood(logits, x)[2], bernoulli_log_likelihood(logits[2], x))
+
+
+def test_grey_pixels_are_no_bernoulli_data():
+    with pytest.raises(ValueError, match="expected zeros and ones"):
+        bernoulli_log_likelihood(torch.zeros(1, 2), torch.tensor([[0.5, 1.0]]))
