@@ -1,1 +1,1 @@
-"""Data that comes with installed packages, split and prepared by seed; nothing is downloaded."""
+"""Where examples come from: packaged images, corpus files, sources of known entropy; nothing is downloaded."""
