@@ -1,1 +1,1 @@
-"""Where examples come from: packaged images, corpus files, sources of known entropy; nothing is downloaded."""
+"""Where examples come from: packaged images, corpus files, sources of known entropy. No network."""
