@@ -56,6 +56,15 @@ class Store:
                 "move the file away and give the same command again"
             ) from error
 
+    def read_text(self, name: str) -> str | None:
+        """The text called `name`, or None when it was never written."""
+        path = self.path(name)
+        return path.read_text(encoding="utf-8") if path.exists() else None
+
+    def remove(self, name: str) -> None:
+        """Forget the record or text called `name`, if it is there."""
+        self.path(name).unlink(missing_ok=True)
+
     def write(self, name: str, record: Record) -> None:
         """Store a record under `name`, replacing what was there."""
         write_whole(self.path(name), record.model_dump_json(indent=2) + "\n")

@@ -14,7 +14,7 @@ from grader.candidate import Candidate
 from grader.course.model import Assignment, Task
 from grader.errors import CandidateDied, CandidateError, CandidateTimeout
 from grader.examine.request import ExamRequest
-from grader.records import Artifact, Measurement, Prepared, Usage
+from grader.records import Artifact, Measurement, Usage
 from grader.sandbox.seam import Ending, Sandbox, SessionSpec
 
 RESTARTS = 2
@@ -32,8 +32,8 @@ class Exam:
         artifacts_folder: Path,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.assignment: Assignment = request.assignment
-        self.device: str = request.assignment.device
+        self.assignment: Assignment = request.material.assignment
+        self.device: str = request.material.assignment.device
         self.measurements: list[Measurement] = []
         self.artifacts: list[Artifact] = []
         self.notes: list[str] = []
@@ -50,12 +50,12 @@ class Exam:
     @property
     def data_dir(self) -> Path:
         """Data that students have too."""
-        return Path(self._request.assignment_folder) / "data"
+        return Path(self._request.material.folder) / "data"
 
     @property
     def hidden_dir(self) -> Path:
         """Hidden checks and hidden data; never shown to a worker."""
-        return Path(self._request.assignment_folder) / "checks" / "hidden"
+        return Path(self._request.material.folder) / "checks" / "hidden"
 
     @property
     def sandbox_name(self) -> str:
@@ -93,9 +93,9 @@ class Exam:
     def fresh(self, task_id: str, *, reference: bool = False) -> Candidate:
         """A new worker that has seen nothing yet. Closed with the examination at the latest."""
         self.check_time()
-        folder = self._request.reference_folder if reference else self._request.submission
+        work = self._request.material.reference if reference else self._request.work
         spec = SessionSpec(
-            submission=Path(folder) if folder else None,
+            submission=Path(work.folder),
             limits=self.assignment.limits,
             device=self.device,
             slot=self._request.slot,
@@ -103,7 +103,7 @@ class Exam:
         candidate = Candidate(
             self._sandbox,
             spec,
-            self._prepared(reference=reference),
+            work.prepared,
             module=self.task(task_id).module,
             seed=self.seed_for("worker"),
         )
@@ -173,9 +173,6 @@ class Exam:
             peak_memory_mib=max((usage.peak_memory_mib for usage in self.usages), default=0.0),
             sessions=len(self.usages),
         )
-
-    def _prepared(self, *, reference: bool) -> Prepared:
-        return self._request.reference_prepared if reference else self._request.prepared
 
     def _may_restart(self, name: tuple[str, bool]) -> bool:
         if not _died(self._shared[name].failure):

@@ -47,7 +47,7 @@ def examine(request: ExamRequest, out: Path) -> tuple[Examination, Usage]:
     _one_thread()
     exam = Exam(request, choose(request.sandbox), artifacts_folder=out / "artifacts")
     try:
-        outcomes = run_checks(exam, Path(request.assignment_folder) / "checks", request.groups)
+        outcomes = run_checks(exam, Path(request.material.folder) / "checks", request.groups)
     finally:
         exam.close()
     return _examination(request, exam, outcomes), exam.usage()
@@ -76,12 +76,12 @@ def _examination(request: ExamRequest, exam: Exam, outcomes: tuple[Outcome, ...]
     status = Status.COULD_NOT_CHECK if unchecked else Status.FAILED if failed else Status.PASSED
     return Examination(
         key=request.key,
-        team=request.team,
-        assignment=request.assignment.id,
+        team=request.work.team,
+        assignment=request.material.assignment.id,
         outcomes=outcomes,
         measurements=tuple(exam.measurements),
         status=status,
-        notes=(*request.prepared.notes, *exam.notes),
+        notes=(*request.work.prepared.notes, *exam.notes),
         artifacts=tuple(exam.artifacts),
         environment=environment(request, sandbox=exam.sandbox_name, torch=version("torch")),
     )

@@ -29,53 +29,69 @@ PROGRESS = "check: "
 LOCKED = ("numpy", "pytest", "safetensors", "scikit-learn", "scipy", "torch")
 
 
+class Work(Record):
+    """What one team handed in: its files, and the modules made of them."""
+
+    team: str
+    folder: str
+    prepared: Prepared
+
+
+class Material(Record):
+    """Our side of an assignment: settings, checks, data and the reference solution."""
+
+    assignment: Assignment
+    folder: str
+    """assignments/<id>, with the checks and the data; never shown to a submission."""
+    reference: Work
+
+
 class ExamRequest(Record):
-    """Everything that one examination depends on. Paths are absolute and on the trusted side."""
+    """Everything that one examination depends on. Folders are absolute paths on the trusted side."""
 
     key: str
-    team: str
-    assignment: Assignment
-    assignment_folder: str
-    submission: str | None
-    prepared: Prepared
-    reference_folder: str
-    reference_prepared: Prepared
+    work: Work
+    material: Material
     sandbox: str
     """Backend that was asked for: auto, bubblewrap, process, fake."""
     seed: int
-    slot: int = 0
-    groups: tuple[str, ...] = ("public", "hidden")
+    groups: tuple[str, ...]
     """Folders of checks to run; self-check runs the public ones only."""
+    slot: int = 0
 
 
-def examination_key(
+def new_request(
+    work: Work,
+    material: Material,
     *,
-    submission_digest: str,
-    assignment_digest: str,
-    reference_digest: str,
     sandbox: str,
     seed: int,
-    device: str,
-) -> str:
-    """The content address of an examination: same key, same result, nothing is run again."""
-    return _hash(
+    groups: tuple[str, ...] = ("public", "hidden"),
+) -> ExamRequest:
+    """A request with its content address: same key, same result, nothing is run again.
+
+    The key covers the submission's files and what was made of them, the assignment with its checks and
+    data, the reference, the measuring engine, the environment, the sandbox and the seed. The team is not
+    in it: identical work has identical results.
+    """
+    key = digest(
         [
-            f"submission {submission_digest}",
-            f"assignment {assignment_digest}",
-            f"reference {reference_digest}",
-            f"engine {engine_digest()}",
-            f"environment {environment_lock()}",
-            f"sandbox {sandbox}",
-            f"seed {seed}",
-            f"device {device}",
+            f"work {folder_digest(Path(work.folder))}",
+            f"modules {work.prepared.model_dump_json()}",
+            f"material {folder_digest(Path(material.folder))}",
+            f"settings {material.assignment.model_dump_json()}",
+            f"reference {material.reference.prepared.model_dump_json()}",
+            f"engine {engine_digest()} {environment_lock()}",
+            f"sandbox {sandbox} seed {seed} groups {groups}",
         ]
     )
+    return ExamRequest(key=key, work=work, material=material, sandbox=sandbox, seed=seed, groups=groups)
 
 
 def engine_digest() -> str:
     """Version and digest of the source that measures."""
     package = Path(__file__).resolve().parent.parent
-    return f"{__version__}+{_hash(folder_digest(package / part) for part in MEASURING_PACKAGES)[:16]}"
+    return f"{__version__}+{digest(folder_digest(package / part) for part in MEASURING_PACKAGES)[:16]}"
 
 
 def environment_lock() -> str:
@@ -90,7 +106,7 @@ def environment(request: ExamRequest, *, sandbox: str, torch: str) -> Environmen
         engine=engine_digest(),
         python=".".join(map(str, sys.version_info[:3])),
         torch=torch,
-        device=request.assignment.device,
+        device=request.material.assignment.device,
         sandbox=sandbox,
         seed=request.seed,
     )
@@ -100,7 +116,7 @@ def folder_digest(path: Path) -> str:
     """SHA-256 over the names and bytes of a file or folder; compiled files do not count."""
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     counted = [p for p in files if "__pycache__" not in p.parts and p.suffix != ".pyc"]
-    return _hash(f"{p.relative_to(path.parent).as_posix()} {_file_digest(p)}" for p in counted)
+    return digest(f"{p.relative_to(path).as_posix()} {_file_digest(p)}" for p in counted)
 
 
 def _file_digest(path: Path) -> str:
@@ -108,5 +124,6 @@ def _file_digest(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def _hash(lines: Iterable[str]) -> str:
+def digest(lines: Iterable[str]) -> str:
+    """SHA-256 of some lines of text, in hexadecimal."""
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -10,8 +10,8 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from grader.errors import GraderError
@@ -32,64 +32,69 @@ Report = Callable[[ExamRequest, str], None]
 """Told the request and 'running', a check's id, 'done' or 'failed: …'."""
 
 
-def examine_all(
-    requests: Sequence[ExamRequest], store: Store, *, slots: int, report: Report
-) -> Iterator[Examination]:
-    """Examine every request whose result is not stored yet; yields each one once, in order of finish."""
-    open_requests = []
-    for request in _distinct(requests):
-        stored = load(store, request.key)
-        if stored is None:
-            open_requests.append(request)
-        else:
+def examine_all(requests: Sequence[ExamRequest], store: Store, *, slots: int, report: Report) -> None:
+    """Examine every request whose result is not stored yet, and store the results.
+
+    What could not be examined is stored apart, as `could_not_check`, and tried again by the next run.
+    """
+    waiting = []
+    for request in {request.key: request for request in requests}.values():
+        report(request, "waiting for a slot")
+        if store.has(_result_name(request)):
             report(request, "done")
-            yield stored
-    yield from _run(open_requests, store, slots=slots, report=report)
+        else:
+            waiting.append(request)
+    _run(waiting, store, slots=slots, report=report)
 
 
-def load(store: Store, key: str) -> Examination | None:
-    """The stored examination with this key."""
-    return store.read(f"examinations/{key}/examination.json", Examination)
+def load(store: Store, request: ExamRequest) -> Examination:
+    """What is stored for a request; `could_not_check` with the reason when it has no result."""
+    stored = store.read(_result_name(request), Examination)
+    if stored is None:
+        problem = store.read_text(_failure_name(request)) or "it has not been examined yet"
+        stored = _could_not_check(request, problem.splitlines()[0])
+    return stored.model_copy(update={"team": request.work.team})
 
 
-def _distinct(requests: Sequence[ExamRequest]) -> list[ExamRequest]:
-    return list({request.key: request for request in requests}.values())
+def _result_name(request: ExamRequest) -> str:
+    return f"examinations/{request.key}/examination.json"
 
 
-def _run(requests: list[ExamRequest], store: Store, *, slots: int, report: Report) -> Iterator[Examination]:
-    free: queue.Queue[int] = queue.Queue()
+def _failure_name(request: ExamRequest) -> str:
+    return f"failures/{request.key}.txt"
+
+
+def _run(requests: list[ExamRequest], store: Store, *, slots: int, report: Report) -> None:
+    free: queue.SimpleQueue[int] = queue.SimpleQueue()
     for slot in range(slots):
         free.put(slot)
 
-    def work(request: ExamRequest) -> Examination:
+    def work(request: ExamRequest) -> None:
         slot = free.get()
         try:
-            return _examine_one(request.model_copy(update={"slot": slot}), store, report=report)
+            _examine_one(request.model_copy(update={"slot": slot}), store, report=report)
         finally:
             free.put(slot)
 
     with ThreadPoolExecutor(slots, thread_name_prefix="slot") as pool:
         futures = [pool.submit(work, request) for request in requests]
         try:
-            for future in as_completed(futures):
-                yield future.result()
+            for future in futures:
+                future.result()
         except BaseException:
             pool.shutdown(cancel_futures=True, wait=True)
             raise
 
 
-def _examine_one(request: ExamRequest, store: Store, *, report: Report) -> Examination:
+def _examine_one(request: ExamRequest, store: Store, *, report: Report) -> None:
     report(request, "running")
-    problem = ""
     for _ in range(ATTEMPTS):
         problem = _attempt(request, store, report=report)
         if not problem:
+            store.remove(_failure_name(request))
             report(request, "done")
-            examination = load(store, request.key)
-            if examination is not None:
-                return examination
-    report(request, f"failed: {problem}")
-    return _could_not_check(request, problem)
+            return
+    report(request, f"could not be examined: {problem}")
 
 
 def _attempt(request: ExamRequest, store: Store, *, report: Report) -> str:
@@ -98,7 +103,7 @@ def _attempt(request: ExamRequest, store: Store, *, report: Report) -> str:
         with store.new_folder(f"examinations/{request.key}") as scratch:
             _supervise(request, scratch, report=report)
     except ExaminingProcessError as error:
-        store.write_text(f"failures/{request.key}.txt", f"{error}\n")
+        store.write_text(_failure_name(request), f"{error}\n")
         return str(error).splitlines()[0]
     return ""
 
@@ -109,7 +114,7 @@ def _supervise(request: ExamRequest, out: Path, *, report: Report) -> None:
     Raises:
         ExaminingProcessError: it did not end well, or not in time.
     """
-    allowed_s = request.assignment.limits.examination_wall_s + GRACE_S
+    allowed_s = request.material.assignment.limits.examination_wall_s + GRACE_S
     with subprocess.Popen(
         [sys.executable, "-m", "grader.examine.job", str(out)],
         stdin=subprocess.PIPE,
@@ -152,10 +157,10 @@ def _could_not_check(request: ExamRequest, problem: str) -> Examination:
     outcome = Outcome(check="the examination itself", status=Status.COULD_NOT_CHECK, message=problem)
     return Examination(
         key=request.key,
-        team=request.team,
-        assignment=request.assignment.id,
+        team=request.work.team,
+        assignment=request.material.assignment.id,
         outcomes=(outcome,),
         status=Status.COULD_NOT_CHECK,
-        notes=request.prepared.notes,
+        notes=request.work.prepared.notes,
         environment=environment(request, sandbox=request.sandbox, torch="not started"),
     )

@@ -1,0 +1,98 @@
+"""The reference over several seeds in; bands.json, the spread that marks are measured against, out.
+
+The baselines (no points here or worse) are measured by the checks themselves: a measurement called
+`<name>_baseline` beside `<name>` becomes the lower anchor of its band.
+"""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from grader.course.model import Band, Bands, Criterion
+from grader.course.tree import CourseTree
+from grader.errors import ConfigurationError, GraderError
+from grader.examine.request import engine_digest, new_request
+from grader.examine.scheduler import examine_all, load
+from grader.metrics.intervals import tolerance_factor
+from grader.pipeline import Observer, material_of
+from grader.records import Examination, Measurement, Status
+from grader.store import Store, write_whole
+
+BASELINE = "_baseline"
+
+
+def calibrate(
+    tree: CourseTree, assignment: str, *, seeds: int, slots: int, sandbox: str, observe: Observer
+) -> Path:
+    """Examine the reference under several seeds and write its bands.
+
+    Raises:
+        ConfigurationError: the assignment is not usable, or a metric has no baseline.
+        GraderError: the reference does not pass its own checks under every seed.
+    """
+    material = material_of(tree, tree.assignment(assignment))
+    found = material.assignment
+    chosen = [found.seed + offset for offset in range(seeds)]
+    requests = [new_request(material.reference, material, sandbox=sandbox, seed=seed) for seed in chosen]
+    store = Store(tree.root / ".grader")
+    with store.locked():
+        examine_all(
+            requests,
+            store,
+            slots=slots,
+            report=lambda request, event: observe(found.id, f"seed {request.seed}", event),
+        )
+    examinations = [load(store, request) for request in requests]
+    _refuse_failures(examinations)
+    criteria = [c for c in tree.rubric(found.id).criteria if c.kind == "metric"]
+    bands = bands_of(criteria, examinations, device=found.device, seeds=chosen)
+    write_whole(tree.bands_path(found.id), bands.model_dump_json(indent=2) + "\n")
+    return tree.bands_path(found.id)
+
+
+def bands_of(
+    criteria: Iterable[Criterion], examinations: Sequence[Examination], *, device: str, seeds: Sequence[int]
+) -> Bands:
+    """The bands of all metric criteria from the reference's examinations."""
+    figures: dict[str, list[Measurement]] = defaultdict(list)
+    for examination in examinations:
+        for figure in examination.measurements:
+            figures[figure.name].append(figure)
+    bands = {criterion.metric: _band(criterion, figures) for criterion in criteria}
+    return Bands(device=device, engine=engine_digest(), seeds=tuple(seeds), bands=bands)
+
+
+def _band(criterion: Criterion, figures: dict[str, list[Measurement]]) -> Band:
+    """Full points at the tolerance bound: 95 % sure that 99 % of the reference's runs are no worse."""
+    values = _values(figures[criterion.metric], criterion.metric)
+    baselines = _values(figures[criterion.metric + BASELINE], criterion.metric + BASELINE)
+    mean, spread = statistics.fmean(values), statistics.stdev(values)
+    sign = -1.0 if criterion.direction == "higher" else 1.0
+    return Band(
+        mean=mean,
+        standard_deviation=spread,
+        n=len(values),
+        full_at=mean + sign * tolerance_factor(len(values)) * spread,
+        none_at=statistics.fmean(baselines),
+        unit=figures[criterion.metric][0].unit,
+    )
+
+
+def _values(figures: Sequence[Measurement], name: str) -> list[float]:
+    values = [figure.value for figure in figures if figure.value is not None]
+    if len(values) < 3:  # noqa: PLR2004
+        raise ConfigurationError(
+            f"'{name}' was measured {len(values)} times; a check must record it in every examination"
+        )
+    return values
+
+
+def _refuse_failures(examinations: Sequence[Examination]) -> None:
+    for examination in examinations:
+        for outcome in examination.outcomes:
+            if outcome.status is not Status.PASSED:
+                raise GraderError(
+                    f"the reference does not pass {outcome.check} (seed {examination.environment.seed}): "
+                    f"{outcome.message}"
+                )

@@ -1,0 +1,254 @@
+"""The command line: parse, call the pipeline, choose the exit code. Never imports torch.
+
+Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 done but a person must look,
+2 wrong use, 3 wrong configuration or data, 4 our own failure, 130 interrupted.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from grader import __version__
+from grader.errors import ConfigurationError, GraderError
+
+OK, PERSON_NEEDED, BAD_DATA, OUR_FAILURE = 0, 1, 3, 4
+
+EXISTING = click.Path(exists=True, path_type=Path)
+ANY_PATH = click.Path(path_type=Path)
+
+
+def reported(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn the grader's own errors into a message and an exit code."""
+
+    @wraps(command)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except ConfigurationError as error:
+            click.echo(str(error), err=True)
+            sys.exit(BAD_DATA)
+        except GraderError as error:
+            click.echo(f"grader: {error}", err=True)
+            sys.exit(OUR_FAILURE)
+
+    return wrapper
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    r"""Grade a course on generative models: sandboxed runs, trusted measurements, marks with evidence.
+
+    \b
+    Start here:
+      grader demo                     grade a small class that is built on the spot
+      grader validate                 check a course tree
+      grader grade a3                 grade assignment a3 for everybody on roster.csv
+      grader check                    (students) run the public checks on my folder
+    """
+
+
+course_option = click.option(
+    "--course",
+    type=EXISTING,
+    envvar="GRADER_COURSE",
+    help="Folder with course.toml; by default the one that the current folder is in.",
+)
+sandbox_option = click.option(
+    "--sandbox",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "bubblewrap", "process", "fake"]),
+    help="What isolates the submissions. 'process' and 'fake' do not isolate.",
+)
+
+
+@main.command()
+@click.argument("assignments", nargs=-1, required=True)
+@course_option
+@click.option("--roster", type=ANY_PATH, help="roster.csv; by default the one beside course.toml.")
+@click.option("--only", multiple=True, metavar="TEAM", help="Grade this team only; can be given again.")
+@click.option("--state", type=ANY_PATH, help="Where results are kept; by default .grader beside course.toml.")
+@click.option("--out", type=ANY_PATH, help="Where reports are written; by default reports/ of the course.")
+@click.option("--slots", type=click.IntRange(1), help="Examinations side by side; by default one per core.")
+@click.option("--json", "as_json", is_flag=True, help="Print the marksheets as JSON.")
+@click.option("--quiet", "-q", is_flag=True, help="No progress.")
+@sandbox_option
+@reported
+def grade(assignments: tuple[str, ...], only: tuple[str, ...], **options: Any) -> None:
+    """Grade ASSIGNMENTS from the teams' repositories to the reports.
+
+    Stopped at any moment, the same command goes on where it was. Example: grader grade a3 --only t7 --json
+    """
+    from grader import pipeline
+    from grader.display import Display, marksheets_text
+    from grader.report.exports import marksheets_json
+
+    run = _run(**options)
+    ids = [run.tree.assignment(name).id for name in assignments]
+    teams = _teams(only, run)
+    with Display(log=run.store.path("events.jsonl"), quiet=options["quiet"]) as display:
+        grades = pipeline.grade(replace(run, observe=display.observe), ids, only=teams)
+    sheets = [s for name in ids for s in grades.marksheets(name) if not teams or s.team in teams]
+    click.echo(marksheets_json(sheets) if options["as_json"] else marksheets_text(sheets, grades.index))
+    sys.exit(PERSON_NEEDED if any(sheet.flags for sheet in sheets) else OK)
+
+
+@main.command()
+@course_option
+@click.option("--roster", type=ANY_PATH, help="roster.csv; by default the one beside course.toml.")
+@click.option("--state", type=ANY_PATH, help="Where results are kept; by default .grader beside course.toml.")
+@click.option("--out", type=ANY_PATH, help="Where reports are written; by default reports/ of the course.")
+@sandbox_option
+@reported
+def report(**options: Any) -> None:
+    """Mark and report again from what is stored: after a change of a rubric, a band or a marks CSV."""
+    from grader import pipeline
+
+    run = _run(**options)
+    with run.store.locked():
+        grades = pipeline.close_books(run)
+    click.echo(str(grades.index))
+    sys.exit(PERSON_NEEDED if any(row.total is None for row in grades.rows) else OK)
+
+
+@main.command()
+@course_option
+@reported
+def validate(course: Path | None) -> None:
+    """Check a whole course tree; every finding names file, field and what to do."""
+    from grader.course.tree import CourseTree
+    from grader.course.validate import validate as find
+
+    findings = find(CourseTree.open(course))
+    for finding in findings:
+        click.echo(str(finding))
+    errors = sum(finding.severity == "error" for finding in findings)
+    click.echo(f"{errors} errors, {len(findings) - errors} warnings", err=True)
+    sys.exit(BAD_DATA if errors else OK)
+
+
+@main.command()
+@click.argument("folder", type=EXISTING, default=".")
+@course_option
+@click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON.")
+@reported
+def check(folder: Path, course: Path | None, *, as_json: bool) -> None:
+    """(Students) Run the public checks on FOLDER, and say which commit would count now.
+
+    Runs your code without isolation, on your own machine, as pytest would.
+    """
+    from grader.self_check import self_check
+
+    found = self_check(folder, course=course)
+    click.echo(found.model_dump_json(indent=2) if as_json else found.text())
+    sys.exit(OK if found.all_passed else PERSON_NEEDED)
+
+
+@main.command()
+@click.argument("assignment")
+@click.argument("destination", type=ANY_PATH)
+@course_option
+@reported
+def starter(assignment: str, destination: Path, course: Path | None) -> None:
+    """Write what students get for ASSIGNMENT (starter, handout, data, public checks) to DESTINATION."""
+    from grader.course.tree import CourseTree
+    from grader.starter import write_starter
+
+    write_starter(CourseTree.open(course), assignment, destination)
+    click.echo(f"{destination}: now fill the holes and run `grader check` there")
+
+
+@main.command()
+@click.argument("assignment")
+@click.option("--seeds", type=click.IntRange(3), default=5, show_default=True, help="Runs of the reference.")
+@click.option("--slots", type=click.IntRange(1), default=os.cpu_count() or 1)
+@course_option
+@sandbox_option
+@reported
+def calibrate(assignment: str, seeds: int, slots: int, course: Path | None, sandbox: str) -> None:
+    """Run the reference over several seeds and write its band to bands.json."""
+    from grader.calibrate import calibrate as run
+    from grader.course.tree import CourseTree
+    from grader.display import Display
+
+    with Display() as display:
+        path = run(
+            CourseTree.open(course),
+            assignment,
+            seeds=seeds,
+            slots=slots,
+            sandbox=sandbox,
+            observe=display.observe,
+        )
+    click.echo(str(path))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True)
+@reported
+def doctor(*, as_json: bool) -> None:
+    """Say what this machine offers: the sandbox, its tier and what is missing."""
+    from grader.sandbox.choose import doctor as examine_machine
+
+    facts = examine_machine()
+    click.echo(json.dumps(facts.as_dict(), indent=2) if as_json else facts.text())
+    sys.exit(OK if facts.isolates else PERSON_NEEDED)
+
+
+@main.command()
+@click.option("--out", type=ANY_PATH, default=Path("reports/demo"), show_default=True)
+@click.option("--slots", type=click.IntRange(1), help="Examinations side by side; by default one per core.")
+@click.option("--keep", is_flag=True, help="Go on with the class that is there instead of building it anew.")
+@course_option
+@reported
+def demo(out: Path, slots: int | None, course: Path | None, *, keep: bool) -> None:
+    """Build a small class as real Git repositories, grade it by the real pipeline, and say where to look."""
+    from grader.demo.show import show
+    from grader.display import Display
+
+    with Display(log=out / "course" / ".grader" / "events.jsonl") as display:
+        said = show(
+            out, course=course, slots=slots or os.cpu_count() or 1, keep=keep, observe=display.observe
+        )
+    click.echo(said.text)
+    sys.exit(OK if said.as_expected else OUR_FAILURE)
+
+
+def _run(
+    *,
+    course: Path | None,
+    roster: Path | None,
+    state: Path | None,
+    out: Path | None,
+    sandbox: str,
+    slots: int | None = None,
+    **_: Any,
+) -> Any:
+    from grader.course.tree import CourseTree
+    from grader.pipeline import Run
+    from grader.store import Store
+
+    tree = CourseTree.open(course)
+    return Run(
+        tree=tree,
+        roster=tree.roster(roster or tree.root / "roster.csv"),
+        store=Store((state or tree.root / ".grader").resolve()),
+        out=out or tree.root / "reports",
+        sandbox=sandbox,
+        slots=slots or os.cpu_count() or 1,
+    )
+
+
+def _teams(only: tuple[str, ...], run: Any) -> tuple[str, ...]:
+    from grader.course.mistakes import resolved
+
+    known = [team.id for team in run.roster.teams]
+    return tuple(resolved(name, known, noun="team") for name in only)

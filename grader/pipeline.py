@@ -1,0 +1,203 @@
+"""The system on one page: collect → examine → mark → report, from frozen records to frozen records.
+
+Every stage saves what it made, whole or not at all, in the state folder; giving the same command again
+continues where a run was stopped. Marks and pages are computed anew from what is stored, so a changed
+rubric re-runs nothing.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.collect.collector import Collected, Collector
+from grader.collect.notebook import prepare
+from grader.course.marks_csv import ClassMarks, read_class_marks
+from grader.course.model import Assignment, Roster
+from grader.course.tree import CourseTree
+from grader.examine.request import ExamRequest, Material, Work, digest, new_request
+from grader.examine.scheduler import examine_all, load
+from grader.examine.withhold import withhold
+from grader.mark.gradebook import gradebook
+from grader.mark.rubric import mark
+from grader.records import GradeRow, Marksheet, Team
+from grader.report.publish import AssignmentResults, ClassResults, TeamResult, publish
+from grader.store import Store
+
+REFERENCE = "reference"
+"""Team name under which our own solution is examined, before anybody else's."""
+
+OPEN_RUN = "open-run.txt"
+"""There while a run is under way: what was collected for it still holds."""
+
+Observer = Callable[[str, str, str], None]
+"""Told (assignment, team, what happened): for the display and the event log."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What one command works on."""
+
+    tree: CourseTree
+    roster: Roster
+    store: Store
+    out: Path
+    sandbox: str = "auto"
+    slots: int = 2
+    clock: Callable[[], int] = lambda: int(time.time())
+    observe: Observer = lambda *_: None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassGrades:
+    """What a run returns: every marksheet, the final marks as far as they are known, and where to look."""
+
+    results: tuple[AssignmentResults, ...]
+    rows: tuple[GradeRow, ...]
+    index: Path
+
+    def marksheets(self, assignment: str) -> tuple[Marksheet, ...]:
+        """The marksheets of one assignment, by team."""
+        return tuple(
+            team.marksheet for r in self.results if r.assignment.id == assignment for team in r.teams
+        )
+
+
+def grade(run: Run, assignment_ids: Sequence[str], *, only: Sequence[str] = ()) -> ClassGrades:
+    """Grade assignments, from the teams' repositories to the reports.
+
+    Args:
+        run: the course, the class, and where things go.
+        assignment_ids: ids of assignments.
+        only: teams to grade; empty means all.
+
+    Raises:
+        ConfigurationError: the course tree is not usable.
+        StoreError: another run holds the state folder.
+    """
+    assignments = [run.tree.assignment(name) for name in assignment_ids]
+    teams = [team for team in run.roster.teams if not only or team.id in only]
+    with run.store.locked():
+        collected = collect(run, assignments, teams)
+        for assignment in assignments:
+            examine(run, assignment, [c for c in collected if c.snapshot.assignment == assignment.id])
+        run.store.remove(OPEN_RUN)
+        return close_books(run)
+
+
+def collect(run: Run, assignments: Sequence[Assignment], teams: Sequence[Team]) -> list[Collected]:
+    """Look at every repository once, and take the commit that counts for each assignment."""
+    pairs = [(team, assignment) for assignment in assignments for team in teams]
+    _begin_or_resume(run, pairs)
+    waiting = [pair for pair in pairs if not run.store.has(_collected_name(*pair))]
+    collector = Collector(
+        run.tree.course,
+        state=run.store.root,
+        push_records=run.tree.root / "push_records",
+        clock=run.clock,
+    )
+    collector.observe(list({team.id: team for team, _ in waiting}.values()))
+    for team, assignment in waiting:
+        collected = collector.collect(team, assignment)
+        run.store.write(_collected_name(team, assignment), collected)
+        run.observe(assignment.id, team.id, f"collected: {collected.snapshot.evidence.decision}")
+    return [c for pair in pairs if (c := run.store.read(_collected_name(*pair), Collected))]
+
+
+def examine(run: Run, assignment: Assignment, collected: Sequence[Collected]) -> None:
+    """Examine our reference first, then every submission that was taken; the store keeps the results."""
+    material = material_of(run.tree, assignment)
+    requests = [request for c in collected if (request := _request(run, material, c))]
+
+    def report(request: ExamRequest, event: str) -> None:
+        run.observe(assignment.id, request.work.team, event)
+
+    for batch in ([_reference_request(run, material)], requests):
+        examine_all(batch, run.store, slots=run.slots, report=report)
+
+
+def close_books(run: Run) -> ClassGrades:
+    """Mark everything that is stored, compute the final marks, and write all reports."""
+    marks = read_class_marks(run.tree, run.roster)
+    results = tuple(_results(run, assignment, marks) for assignment in run.tree.assignments())
+    marksheets = {
+        (team.marksheet.team, result.assignment.id): team.marksheet
+        for result in results
+        for team in result.teams
+    }
+    rows = gradebook(
+        course=run.tree.course,
+        roster=run.roster,
+        marksheets=marksheets,
+        exam=marks.exam,
+        project=marks.project,
+    )
+    shown = ClassResults(course=run.tree.course, roster=run.roster, results=results, rows=rows)
+    return ClassGrades(results=results, rows=rows, index=publish(shown, store=run.store, out=run.out))
+
+
+def material_of(tree: CourseTree, assignment: Assignment) -> Material:
+    """Our side of an assignment; the reference takes the same path as everybody's work."""
+    folder = tree.reference_dir(assignment.id)
+    reference = Work(team=REFERENCE, folder=str(folder), prepared=prepare(folder, assignment.tasks))
+    return Material(
+        assignment=assignment, folder=str(tree.assignment_dir(assignment.id)), reference=reference
+    )
+
+
+def _reference_request(run: Run, material: Material) -> ExamRequest:
+    seed = material.assignment.seed
+    return new_request(material.reference, material, sandbox=run.sandbox, seed=seed)
+
+
+def _request(run: Run, material: Material, collected: Collected) -> ExamRequest | None:
+    """The examination of a submission, or None where there is nothing to examine."""
+    if collected.files is None or collected.prepared is None:
+        return None
+    folder = str(run.store.path(collected.files))
+    work = Work(team=collected.snapshot.team, folder=folder, prepared=collected.prepared)
+    return new_request(work, material, sandbox=run.sandbox, seed=material.assignment.seed)
+
+
+def _begin_or_resume(run: Run, pairs: Sequence[tuple[Team, Assignment]]) -> None:
+    """Forget what an earlier, finished run collected; keep what a stopped run of the same command did."""
+    name = digest(f"{team.id} {team.repo_url} {assignment.id}" for team, assignment in pairs)
+    if run.store.read_text(OPEN_RUN) == name:
+        return
+    run.store.remove(OPEN_RUN)
+    for pair in pairs:
+        run.store.remove(_collected_name(*pair))
+    run.store.write_text(OPEN_RUN, name)
+
+
+def _collected_name(team: Team, assignment: Assignment) -> str:
+    return f"collection/{assignment.id}/{team.id}.json"
+
+
+def _results(run: Run, assignment: Assignment, marks: ClassMarks) -> AssignmentResults:
+    """Everything that is stored about one assignment, marked."""
+    rubric, bands = run.tree.rubric(assignment.id), run.tree.bands(assignment.id)
+    material = material_of(run.tree, assignment)
+    reference = load(run.store, _reference_request(run, material))
+
+    def result(collected: Collected) -> TeamResult:
+        snapshot, request = collected.snapshot, _request(run, material, collected)
+        examination = withhold(load(run.store, request), reference) if request else None
+        marksheet = mark(
+            snapshot=snapshot,
+            examination=examination,
+            rubric=rubric,
+            bands=bands,
+            manual=marks.manual_of(assignment=assignment.id, team=snapshot.team),
+            late=run.tree.course.late,
+        )
+        return TeamResult(snapshot=snapshot, examination=examination, marksheet=marksheet)
+
+    stored = (run.store.read(_collected_name(team, assignment), Collected) for team in run.roster.teams)
+    return AssignmentResults(
+        assignment=assignment,
+        rubric=rubric,
+        bands=bands,
+        reference=reference,
+        teams=tuple(result(collected) for collected in stored if collected),
+    )

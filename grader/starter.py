@@ -1,0 +1,45 @@
+"""A course tree in; the folder that students get for one assignment, out.
+
+The folder holds everything that `grader check` needs, and nothing that is hidden: starter, handout, data,
+public checks with their shared fixtures, and the settings.
+"""
+
+import shutil
+from pathlib import Path
+
+from grader.course.tree import CourseTree
+from grader.errors import ConfigurationError
+
+SETTINGS = "grading.toml"
+"""File in a student's folder that says which assignment it is."""
+
+KIT = "assignment"
+"""Folder beside it with the student's copy of the assignment."""
+
+
+def write_starter(tree: CourseTree, assignment: str, destination: Path) -> None:
+    """Copy what students may have to a new folder.
+
+    Raises:
+        ConfigurationError: no such assignment, or the destination has files in it.
+    """
+    found = tree.assignment(assignment)
+    source = tree.assignment_dir(found.id)
+    if destination.exists() and any(destination.iterdir()):
+        raise ConfigurationError(f"{destination}: the folder is not empty; give a new one")
+    shutil.copytree(source / "starter", destination, dirs_exist_ok=True, ignore=_CACHES)
+    for name in ("README.md", "assignment.toml"):
+        _copy(source / name, destination / KIT / name)
+    for name in ("data", "checks/public"):
+        if (source / name).is_dir():
+            shutil.copytree(source / name, destination / KIT / name, dirs_exist_ok=True, ignore=_CACHES)
+    _copy(source / "checks" / "conftest.py", destination / KIT / "checks" / "conftest.py")
+
+
+_CACHES = shutil.ignore_patterns("__pycache__", "*.pyc")
+
+
+def _copy(source: Path, destination: Path) -> None:
+    if source.exists():
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, destination)
