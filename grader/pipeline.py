@@ -85,17 +85,18 @@ def grade(run: Run, assignment_ids: Sequence[str], *, only: Sequence[str] = ()) 
         return close_books(run)
 
 
+def look(run: Run) -> None:
+    """Look at every repository once and keep what is seen: evidence for later, and nothing else."""
+    with run.store.locked():
+        _collector(run).observe(run.roster.teams)
+
+
 def collect(run: Run, assignments: Sequence[Assignment], teams: Sequence[Team]) -> list[Collected]:
     """Look at every repository once, and take the commit that counts for each assignment."""
     pairs = [(team, assignment) for assignment in assignments for team in teams]
     _begin_or_resume(run, pairs)
     waiting = [pair for pair in pairs if not run.store.has(_collected_name(*pair))]
-    collector = Collector(
-        run.tree.course,
-        state=run.store.root,
-        push_records=run.tree.root / "push_records",
-        clock=run.clock,
-    )
+    collector = _collector(run)
     collector.observe(list({team.id: team for team, _ in waiting}.values()))
     for team, assignment in waiting:
         collected = collector.collect(team, assignment)
@@ -157,6 +158,11 @@ def _request(run: Run, material: Material, collected: Collected) -> ExamRequest 
     folder = str(run.store.path(collected.files))
     work = Work(team=collected.snapshot.team, folder=folder, prepared=collected.prepared)
     return new_request(work, material, sandbox=run.sandbox, seed=material.assignment.seed)
+
+
+def _collector(run: Run) -> Collector:
+    push_records = run.tree.root / "push_records"
+    return Collector(run.tree.course, state=run.store.root, push_records=push_records, clock=run.clock)
 
 
 def _begin_or_resume(run: Run, pairs: Sequence[tuple[Team, Assignment]]) -> None:

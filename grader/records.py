@@ -282,7 +282,7 @@ class Cell(Record):
     """One component or item of one student's grade."""
 
     item: str
-    """'a3_variational_and_diffusion_models', 'exam' or 'project'."""
+    """The id of an assignment, 'exam' or 'project'."""
     component: str
     """'assignments', 'exam' or 'project'."""
     state: CellState

@@ -12,7 +12,7 @@ from pathlib import Path
 import git
 
 from grader.collect.notebook import prepare
-from grader.course.loading import load_record
+from grader.course.loading import read_record
 from grader.course.mistakes import nearest
 from grader.course.model import Assignment
 from grader.course.tree import CourseTree
@@ -129,7 +129,8 @@ def _assignment_of(folder: Path, course: Path | None) -> tuple[Path, Assignment]
     name = _named_in(folder / SETTINGS)
     kit = folder / KIT
     if course is None and (kit / "assignment.toml").exists():
-        return kit, load_record(kit / "assignment.toml", Assignment, file=f"{KIT}/assignment.toml")
+        settings = f"{KIT}/assignment.toml"
+        return kit, read_record(folder / settings, Assignment, file=settings).record()
     tree = CourseTree.open(course) if course else _tree_around(folder)
     assignment = tree.assignment(name)
     return tree.assignment_dir(assignment.id), assignment

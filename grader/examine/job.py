@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from grader.errors import GraderError
+from grader.examine import fixtures
 from grader.examine.exam import Exam
 from grader.examine.plugin import ExaminationPlugin
 from grader.examine.request import PROGRESS, ExamRequest, environment
@@ -29,15 +30,14 @@ def main(argv: list[str]) -> int:
     out = Path(argv[0])
     _end_with_parent()
     request = ExamRequest.model_validate_json(sys.stdin.buffer.read())
-    with (out / "log.txt").open("w", encoding="utf-8") as log, contextlib.redirect_stdout(log):
-        examination, usage = examine(request, out)
+    examination, usage = examine(request, out)
     _write(out / "examination.json", examination)
     _write(out / "usage.json", usage)
     return 0
 
 
 def examine(request: ExamRequest, out: Path) -> tuple[Examination, Usage]:
-    """Run all checks of the request against its submission; artifacts are written below `out`.
+    """Run all checks of the request against its submission; log and artifacts are written below `out`.
 
     Usage comes apart from the result, because it differs from run to run and the result does not.
 
@@ -46,8 +46,10 @@ def examine(request: ExamRequest, out: Path) -> tuple[Examination, Usage]:
     """
     _one_thread()
     exam = Exam(request, choose(request.sandbox), artifacts_folder=out / "artifacts")
+    checks = Path(request.material.folder) / "checks"
     try:
-        outcomes = run_checks(exam, Path(request.material.folder) / "checks", request.groups)
+        with (out / "log.txt").open("w", encoding="utf-8") as log, contextlib.redirect_stdout(log):
+            outcomes = run_checks(exam, checks, request.groups)
     finally:
         exam.close()
     return _examination(request, exam, outcomes), exam.usage()
@@ -62,12 +64,29 @@ def run_checks(exam: Exam, checks: Path, groups: tuple[str, ...]) -> tuple[Outco
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     plugin = ExaminationPlugin(exam, report=_progress)
     folders = [str(checks / group) for group in groups]
-    options = ["--assert=plain", "--import-mode=importlib", "-p", "no:cacheprovider", "-q", "--color=no"]
+    options = [
+        "--assert=plain",
+        "--import-mode=importlib",
+        "-p",
+        "no:cacheprovider",
+        "-q",
+        "--color=no",
+        "--no-header",
+    ]
     where = ["-c", os.devnull, "--rootdir", str(checks), "--confcutdir", str(checks)]
-    code = pytest.main([*folders, *options, *where], plugins=[plugin])
+    code = pytest.main([*folders, *options, *where], plugins=[plugin, fixtures])
+    _forget_modules_below(checks)
     if code not in OK_TO_READ:
         raise GraderError(f"the checks in {checks} could not be run (pytest exit code {int(code)})")
     return plugin.outcomes
+
+
+def _forget_modules_below(folder: Path) -> None:
+    """A later examination in this process must read its own check files, not these."""
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and Path(file).is_relative_to(folder):
+            del sys.modules[name]
 
 
 def _examination(request: ExamRequest, exam: Exam, outcomes: tuple[Outcome, ...]) -> Examination:

@@ -1,0 +1,139 @@
+"""`grader demo`: build the class, grade it, and compare what came out with what had to."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from grader import pipeline
+from grader.course.tree import CourseTree
+from grader.demo.build import TASKS, build
+from grader.demo.roster import DemoStudent, demo_class
+from grader.errors import ConfigurationError
+from grader.pipeline import ClassGrades, Observer, Run
+from grader.records import GradeRow, Marksheet
+from grader.store import Store
+
+MARK = "grader-demo"
+"""File that says that a folder was written by the demo, and may be written anew."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the command prints, and whether everything came out as it had to."""
+
+    text: str
+    as_expected: bool
+
+
+def show(out: Path, *, course: Path | None, slots: int, keep: bool, observe: Observer) -> Said:
+    """Build the class below `out` (or go on with the one that is there) and grade it.
+
+    Raises:
+        ConfigurationError: `out` has files in it that the demo did not write.
+    """
+    out = out.resolve()
+    students = demo_class()
+    if not (keep and (out / MARK).exists()):
+        _clear(out)
+        _build(course, students, out, observe)
+    grades = pipeline.grade(_run(out, slots=slots, observe=observe), [name for name, _ in TASKS])
+    surprises = [surprise for student in students for surprise in _surprises(student, grades)]
+    return Said(text=_text(students, grades, surprises, out), as_expected=not surprises)
+
+
+def _build(course: Path | None, students: Sequence[DemoStudent], out: Path, observe: Observer) -> None:
+    on_disk = build(CourseTree.open(course), students, out)
+    pipeline.look(_run(out, slots=1, observe=observe))
+    on_disk.after_the_deadline()
+    (out / MARK).write_text("written by `grader demo`, which will overwrite it\n", encoding="utf-8")
+
+
+def _run(out: Path, *, slots: int, observe: Observer) -> Run:
+    tree = CourseTree.open(out / "course")
+    return Run(
+        tree=tree,
+        roster=tree.roster(tree.root / "roster.csv"),
+        store=Store(tree.root / ".grader"),
+        out=out,
+        slots=slots,
+        observe=observe,
+    )
+
+
+def _clear(out: Path) -> None:
+    if out.exists() and any(out.iterdir()) and not (out / MARK).exists():
+        raise ConfigurationError(f"{out}: has files that the demo did not write; give --out another folder")
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    (out / MARK).touch()
+
+
+def _surprises(student: DemoStudent, grades: ClassGrades) -> list[str]:
+    """What is not as the story of this student wants it."""
+    sheets = [s for name, _ in TASKS for s in grades.marksheets(name) if s.team == student.handle]
+    found = [
+        f"{student.handle}: {mark.criterion} earned {mark.points}, expected nothing"
+        for sheet in sheets
+        for mark in sheet.marks
+        if mark.criterion in student.earns_nothing_for and mark.points != 0
+    ]
+    if _needs_person(sheets) != student.needs_person:
+        wanted = "must" if student.needs_person else "need not"
+        found.append(f"{student.handle}: a person {wanted} look, but the flags are {_flags(sheets)}")
+    return found
+
+
+def _needs_person(sheets: Sequence[Marksheet]) -> bool:
+    return any(sheet.flags for sheet in sheets)
+
+
+def _flags(sheets: Sequence[Marksheet]) -> list[str]:
+    return [flag for sheet in sheets for flag in sheet.flags]
+
+
+def _text(students: Sequence[DemoStudent], grades: ClassGrades, surprises: Sequence[str], out: Path) -> str:
+    rows = {row.student: row for row in grades.rows}
+    lines = [f"{'student':<22}{'a1':>7}{'a3':>7}{'final':>7}  {'':<4}story"]
+    lines += [_line(student, rows[student.handle], grades) for student in students]
+    flagged = [
+        f"  {sheet.team}: {flag}"
+        for name, _ in TASKS
+        for sheet in grades.marksheets(name)
+        for flag in sheet.flags
+    ]
+    again = f"grader grade a3 --course {_short(out / 'course')} --only {students[0].handle} --json"
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"a person must look ({len(flagged)}):",
+            *flagged,
+            "",
+            *(f"NOT AS EXPECTED: {surprise}" for surprise in surprises),
+            f"class overview   {_short(grades.index)}",
+            f"gradebook        {_short(out / 'grades.csv')}",
+            f"one student      {_short(out / 'students' / (students[0].handle + '.html'))}",
+            f"look closer      {again}",
+        ]
+    )
+
+
+def _line(student: DemoStudent, row: GradeRow, grades: ClassGrades) -> str:
+    totals = [
+        next((s.total for s in grades.marksheets(name) if s.team == student.handle), None)
+        for name, _ in TASKS
+    ]
+    numbers = "".join(f"{_number(total):>7}" for total in (*totals, row.total))
+    return f"{student.handle:<22}{numbers}  {row.letter or '':<4}{student.story}"
+
+
+def _number(value: Decimal | None) -> str:
+    return "open" if value is None else f"{value:.1f}"
+
+
+def _short(path: Path) -> str:
+    """Relative to where the command was given, when it lies below."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

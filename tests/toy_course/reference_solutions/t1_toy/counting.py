@@ -1,0 +1,9 @@
+"""Counting, done right."""
+
+
+def add(a, b):
+    return a + b
+
+
+def mean_of(numbers):
+    return sum(numbers) / len(numbers)
