@@ -1,0 +1,143 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from grader.examine.request import new_request
+from grader.examine.scheduler import examine_all, load
+from grader.records import Status
+from grader.store import Store
+
+RIGHT = "def add(a, b):\n    return a + b\n\ndef mean_of(numbers):\n    return sum(numbers) / len(numbers)\n"
+
+
+@pytest.fixture
+def request_for(toy_work, toy_material):
+    def make(source, team="team1", **options):
+        return new_request(toy_work(source, team), toy_material, sandbox="fake", seed=11, **options)
+
+    return make
+
+
+class Events(list):
+    def __call__(self, request, event):
+        self.append((request.work.team, event))
+
+    def of(self, team):
+        return [event for name, event in self if name == team]
+
+
+def test_every_request_is_examined_and_stored(request_for, tmp_path):
+    store, events = Store(tmp_path / "state"), Events()
+    requests = [request_for(RIGHT), request_for(RIGHT.replace("a + b", "a"), "team2")]
+    examine_all(requests, store, slots=2, report=events)
+    assert load(store, requests[0]).status is Status.PASSED
+    assert load(store, requests[1]).status is Status.FAILED
+    assert events.of("team1")[0] == "waiting for a slot"
+    assert events.of("team1")[-1] == "done"
+    assert "public/test_add.py::test_add_adds" in events.of("team1")
+
+
+def test_what_is_stored_is_not_run_again(request_for, tmp_path):
+    store, request = Store(tmp_path / "state"), request_for(RIGHT)
+    examine_all([request], store, slots=1, report=Events())
+    written = store.path(f"examinations/{request.key}/examination.json").stat().st_mtime_ns
+    again = Events()
+    examine_all([request], store, slots=1, report=again)
+    assert again.of("team1") == ["waiting for a slot", "done"]
+    assert store.path(f"examinations/{request.key}/examination.json").stat().st_mtime_ns == written
+
+
+def test_identical_work_of_two_teams_is_examined_once_and_named_for_each(request_for, tmp_path):
+    store, events = Store(tmp_path / "state"), Events()
+    first, second = request_for(RIGHT, "team1"), request_for(RIGHT, "team2")
+    assert first.key == second.key
+    examine_all([first, second], store, slots=2, report=events)
+    assert [event for _, event in events].count("running") == 1
+    assert load(store, second).team == "team2"
+
+
+def test_different_work_seed_or_checks_have_different_keys(request_for, toy_tree, toy_work, toy_material):
+    request = request_for(RIGHT)
+    other_seed = new_request(toy_work(RIGHT), toy_material, sandbox="fake", seed=12)
+    other_work = request_for(RIGHT + "\n", "team2")
+    with (toy_tree.checks_dir("t1_toy") / "public" / "test_add.py").open("a") as handle:
+        handle.write("\n# stricter\n")
+    other_checks = request_for(RIGHT)
+    assert len({request.key, other_seed.key, other_work.key, other_checks.key}) == 4
+
+
+def test_a_broken_check_file_is_tried_twice_and_becomes_could_not_check(request_for, toy_tree, tmp_path):
+    (toy_tree.checks_dir("t1_toy") / "public" / "test_broken.py").write_text("import nothing_like_this\n")
+    store, events, request = Store(tmp_path / "state"), Events(), request_for(RIGHT)
+    examine_all([request], store, slots=1, report=events)
+    examination = load(store, request)
+    assert examination.status is Status.COULD_NOT_CHECK
+    assert "ended with code" in examination.outcomes[0].message
+    assert events.of("team1")[-1].startswith("could not be examined")
+    assert not store.has(f"examinations/{request.key}")
+
+
+def test_one_broken_examination_does_not_stop_the_others(request_for, tmp_path):
+    store = Store(tmp_path / "state")
+    broken = request_for(RIGHT, "team1").model_copy(update={"sandbox": "no such sandbox", "key": "0" * 64})
+    fine = request_for(RIGHT + "\n", "team2")
+    examine_all([broken, fine], store, slots=1, report=Events())
+    assert load(store, broken).status is Status.COULD_NOT_CHECK
+    assert load(store, fine).status is Status.PASSED
+
+
+def test_an_examination_that_hangs_is_ended_as_our_failure(request_for, toy_tree, tmp_path, monkeypatch):
+    monkeypatch.setattr("grader.examine.scheduler.GRACE_S", -58)
+    (toy_tree.checks_dir("t1_toy") / "public" / "test_hang.py").write_text(
+        "import time\ndef test_hang(): time.sleep(100)\n"
+    )
+    store, request = Store(tmp_path / "state"), request_for(RIGHT)
+    started = time.monotonic()
+    examine_all([request], store, slots=1, report=Events())
+    assert time.monotonic() - started < 30
+    assert load(store, request).status is Status.COULD_NOT_CHECK
+
+
+def test_killing_the_scheduler_ends_the_examining_process(request_for, toy_tree, tmp_path):
+    pid_file = tmp_path / "pid"
+    (toy_tree.checks_dir("t1_toy") / "public" / "test_slow.py").write_text(
+        f"import os, pathlib, time\n"
+        f"def test_slow():\n    pathlib.Path({str(pid_file)!r}).write_text(str(os.getpid()))\n    time.sleep(60)\n"
+    )
+    request_file = tmp_path / "request.json"
+    request_file.write_text(request_for(RIGHT).model_dump_json())
+    program = (
+        "import pathlib, sys\n"
+        "from grader.examine.request import ExamRequest\n"
+        "from grader.examine.scheduler import examine_all\n"
+        "from grader.store import Store\n"
+        "request = ExamRequest.model_validate_json(pathlib.Path(sys.argv[1]).read_text())\n"
+        "examine_all([request], Store(pathlib.Path(sys.argv[2])), slots=1, report=lambda *_: None)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(request_file), str(tmp_path / "state")]
+    ) as grader:
+        examiner = int(_wait_for(lambda: pid_file.read_text() if pid_file.exists() else ""))
+        os.kill(grader.pid, signal.SIGKILL)
+    _wait_for(lambda: not _is_running(examiner))
+
+
+def _wait_for(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"did not happen within {seconds} s")
+
+
+def _is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
