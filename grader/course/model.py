@@ -15,12 +15,15 @@ class LatePolicy(Record):
     """The late rule as data."""
 
     enabled: bool = True
+    """False: being late costs nothing."""
     max_days: Annotated[int, Field(ge=0)] = 2
+    """Nothing that is later than this many started days counts."""
     rate: Annotated[Decimal, Field(ge=0, le=1)] = Decimal("0.10")
     """Share taken per started day."""
     base: Literal["earned", "possible"] = "possible"
     """What the rate is a share of: the marks earned, or the total of the assignment."""
     grace_minutes: Annotated[int, Field(ge=0)] = 0
+    """Minutes after the deadline that are not late."""
     takes: Literal["on_time", "latest"] = "on_time"
     """Where work was handed in on time and again late: the on-time commit (no penalty) or the latest one."""
 
@@ -29,6 +32,7 @@ class CollectPolicy(Record):
     """What git may do while collecting."""
 
     protocols: tuple[Literal["https", "file"], ...] = ("https",)
+    """How repositories may be reached; 'file' is for courses on one machine."""
     allowed_hosts: tuple[str, ...] = ()
     """Hosts that a repository may live on; empty means any host of an allowed protocol."""
     branch: str = ""
@@ -36,16 +40,22 @@ class CollectPolicy(Record):
     gap_tolerance_minutes: Annotated[int, Field(ge=0)] = 0
     """How long after the deadline a commit dated on time may first be seen and still count (decision GAP)."""
     blob_limit_mib: Positive = 25
+    """Largest single file that is taken."""
     tree_limit_mib: Positive = 200
+    """Largest submission that is taken."""
     file_limit: Positive = 5000
+    """Most files that a submission may have."""
     timeout_s: Positive = 120
+    """Longest that one git command may take."""
     workers: Positive = 8
+    """Repositories that are fetched side by side."""
 
 
 class Component(Record):
     """One share of the final mark."""
 
     weight: Annotated[Decimal, Field(ge=0, le=100)]
+    """Percent of the final mark; the three sum to 100."""
     items: tuple[str, ...] = ()
     """Equal shares of the weight; the assignments by id. Empty: the component is one item."""
 
@@ -62,33 +72,47 @@ class LetterScale(Record):
     """Lowest mark of each letter, highest first; whatever is below all of them is `below`."""
 
     letters: dict[str, int]
+    """Lowest whole mark of each letter."""
     below: str
+    """Letter of whatever is below all of them."""
 
 
 class Course(Record):
     """course.toml."""
 
     title: str
+    """As it stands on every report."""
     term: str
+    """Such as 'Summer 2025'."""
     time_zone: str
+    """IANA name, such as 'America/Toronto'; every deadline is in it."""
     components: Components
+    """Weights; see below."""
     late: LatePolicy = LatePolicy()
+    """The late rule; see below."""
     collect: CollectPolicy = CollectPolicy()
+    """What may be fetched; see below."""
     scales: dict[str, LetterScale]
-    """By level: undergraduate, graduate."""
+    """Letter scales by level: undergraduate, graduate."""
 
 
 class Limits(Record):
     """What one sandbox session may use; each is enforced from outside and reported when hit."""
 
     session_wall_s: Positive = 120
+    """Longest that one worker may live."""
     question_s: Positive = 20
     """Longest wait for one answer, training excepted."""
     cpu_s: Positive = 240
+    """Processor time of one worker, over all its cores."""
     memory_mib: Positive = 2048
+    """Memory of one worker with everything it starts."""
     processes: Positive = 64
+    """Processes and threads of one worker."""
     disk_mib: Positive = 256
+    """What one worker may write."""
     output_kib: Positive = 1024
+    """What one worker may print; the rest is dropped."""
     examination_wall_s: Positive = 300
     """All sessions of one submission together."""
 
@@ -97,12 +121,15 @@ class Task(Record):
     """One programming task of an assignment: a module with names that are the contract."""
 
     id: str
+    """The name that checks give in `pytest.mark.task`."""
     title: str
+    """For people."""
     module: str
     """File name without `.py`; a notebook that defines the names does as well."""
     names: tuple[str, ...]
     """Names that must be there."""
     optional: tuple[str, ...] = ()
+    """Names that may be there."""
     config: dict[str, int | float | str | bool] = Field(default_factory=dict)
     """Handed to the submission's constructor as `config.<name>`."""
     budget: dict[str, int | float] = Field(default_factory=dict)
@@ -113,46 +140,63 @@ class Assignment(Record):
     """assignments/<id>/assignment.toml."""
 
     id: str
+    """The name of the folder."""
     title: str
+    """For people."""
     deadline: str
     """Wall clock, 'YYYY-MM-DD HH:MM[:SS]', in the course's zone; a deadline to the minute includes it."""
     folder: str = ""
     """Folder of the submission inside the repository; empty means its root."""
     seed: int
+    """Every random choice of the grader follows from it, so the whole class gets the same questions."""
     device: Literal["cpu", "cuda"] = "cpu"
+    """What submissions run on."""
     tasks: tuple[Task, ...]
+    """The programming tasks; see below."""
     limits: Limits = Limits()
+    """What a submission may use; see below."""
 
 
 class Criterion(Record):
     """One line of a rubric: how checks and measurements become points."""
 
     id: str
+    """Lower-case letters, digits and '_'."""
     title: str
+    """As it stands in the marks table."""
     points: Points
+    """The most that it earns; of a penalty, the most that it takes."""
     kind: Literal["check", "metric", "manual", "penalty"]
+    """Where the points come from; see below."""
     checks: tuple[str, ...] = ()
-    """kind 'check': ids of checks, or folders/files of them; points in proportion to those passed."""
+    """Ids of checks, or folders/files of them. Kind 'check': points in proportion to those passed. Kind
+    'penalty': points are taken in proportion to those failed. Kind 'metric': the checks that measure it;
+    they say whose fault it is when there is no measurement."""
     requires: tuple[str, ...] = ()
     """Checks that must pass; otherwise the criterion earns nothing."""
     all_or_nothing: bool = False
+    """True: one failed check counts like all of them."""
     metric: str = ""
-    """kind 'metric': name of the measurement, and of its band in bands.json."""
+    """Kind 'metric': name of the measurement, and of its band in bands.json."""
     direction: Literal["higher", "lower"] = "lower"
     """Which way is better."""
     scale: Literal["linear", "log"] = "linear"
+    """How points grow between the baseline and the reference."""
     step: Annotated[Decimal, Field(gt=0)] = Decimal("0.5")
     """Points are quantised to this."""
     guide: str = ""
-    """kind 'manual': the marking guide."""
+    """Kind 'manual': the marking guide."""
 
 
 class Rubric(Record):
     """rubrics/<id>.toml."""
 
     assignment: str
+    """The id of the assignment, and the name of the file."""
     title: str
+    """For people."""
     criteria: tuple[Criterion, ...]
+    """See below."""
 
     @property
     def out_of(self) -> Decimal:
@@ -164,7 +208,9 @@ class Band(Record):
     """Calibrated spread of the reference solution and level of the trivial baseline, for one measurement."""
 
     mean: float
+    """Of the reference solution over the seeds."""
     standard_deviation: float
+    """Of the reference solution over the seeds."""
     n: int
     """Number of seeds."""
     full_at: float
@@ -172,15 +218,20 @@ class Band(Record):
     none_at: float
     """The trivial baseline: no points here or worse."""
     unit: str = ""
+    """Of the measurement."""
 
 
 class Bands(Record):
     """reference_solutions/<id>/bands.json."""
 
     device: str
+    """What the reference ran on."""
     engine: str
+    """Version of the grader that measured it."""
     seeds: tuple[int, ...]
+    """Seeds of the runs."""
     bands: dict[str, Band]
+    """By name of the measurement."""
 
 
 class Student(Record):
