@@ -1,0 +1,182 @@
+"""The views of a class in, the queue "a person must look" and the blockers out. Pure.
+
+A case is one submission with all its reasons, filed under the most urgent of them, so that nobody opens the
+same submission twice.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from grader.records import CellState, Decision, EvidenceLevel, Outcome, Status
+from grader.report.marks import state
+from grader.report.text import one_line, plural
+from grader.report.view import AssignmentView, StudentView
+from grader.report.words import DECISIONS, Tone
+
+
+class Urgency(StrEnum):
+    """Why a person must look, most urgent first."""
+
+    OURS = "ours"
+    DEADLINE = "deadline"
+    MARK = "mark"
+    FLAG = "flag"
+    WEAK = "weak"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What the cases of one urgency have in common."""
+
+    title: str
+    what_to_do: str
+
+
+ADVICE = MappingProxyType(
+    {
+        Urgency.OURS: Advice(
+            "Could not be checked: our fault",
+            "Nobody has lost a mark. Find the cause, mend it, and run the command of the case again.",
+        ),
+        Urgency.DEADLINE: Advice(
+            "Which commit counts?",
+            "Read the evidence under “Deadline decisions” and decide which commit counts.",
+        ),
+        Urgency.MARK: Advice(
+            "A mark needs a decision",
+            "Open the report, look at the criterion, and give its points by hand.",
+        ),
+        Urgency.FLAG: Advice(
+            "Flagged",
+            "Open the report and judge for yourself: a flag is context, never a verdict.",
+        ),
+        Urgency.WEAK: Advice(
+            "Taken on weak evidence",
+            "Commit dates are the only evidence. Import the forge's push records where there are any.",
+        ),
+    }
+)
+
+DOUBTFUL = frozenset({Decision.GAP, Decision.REWRITTEN, Decision.AMBIGUOUS, Decision.UNREACHABLE})
+
+
+@dataclass(frozen=True)
+class Case:
+    """One submission that a person must look at."""
+
+    urgency: Urgency
+    students: tuple[str, ...]
+    item: AssignmentView
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The cases of one urgency, with what to do about them."""
+
+    urgency: Urgency
+    advice: Advice
+    cases: tuple[Case, ...]
+
+
+@dataclass(frozen=True)
+class Blocker:
+    """What stands between the marks and their being final."""
+
+    what: str
+    students: tuple[str, ...]
+
+
+def submissions(students: Iterable[StudentView]) -> list[tuple[tuple[str, ...], AssignmentView]]:
+    """Each submission once, with the handles of all who handed it in together."""
+    found: dict[tuple[str, str], tuple[list[str], AssignmentView]] = {}
+    for student in students:
+        for item in student.items:
+            key = (item.assignment.id, item.marksheet.team)
+            found.setdefault(key, ([], item))[0].append(student.student)
+    return [(tuple(handles), item) for handles, item in found.values()]
+
+
+def attention(students: Iterable[StudentView]) -> tuple[Group, ...]:
+    """The queue, most urgent first; groups without a case are left out."""
+    cases = [case for handles, item in submissions(students) if (case := _case(handles, item))]
+    groups = (Group(kind, ADVICE[kind], tuple(c for c in cases if c.urgency is kind)) for kind in Urgency)
+    return tuple(group for group in groups if group.cases)
+
+
+def blockers(students: Iterable[StudentView]) -> tuple[Blocker, ...]:
+    """Open criteria and gradebook cells, each with the students that it holds up."""
+    held_up: dict[str, list[str]] = {}
+    for student in students:
+        for what in _open_work(student):
+            held_up.setdefault(what, []).append(student.student)
+    return tuple(Blocker(what, tuple(names)) for what, names in held_up.items())
+
+
+def _open_work(student: StudentView) -> Iterable[str]:
+    for item in student.items:
+        for mark in item.marksheet.marks:
+            if mark.points is None:
+                words = state(mark, item.criterion(mark.criterion)).words
+                yield f"{item.assignment.title}, {mark.title}: {words}"
+    examined_here = {item.assignment.id for item in student.items}
+    for cell in student.grade.cells if student.grade else ():
+        if cell.state is CellState.NOT_YET_MARKED and cell.item not in examined_here:
+            yield f"{cell.item}: not yet marked"
+
+
+def _case(handles: tuple[str, ...], item: AssignmentView) -> Case | None:
+    reasons = [
+        *((Urgency.OURS, reason) for reason in _ours(item)),
+        *((Urgency.DEADLINE, reason) for reason in _doubts(item)),
+        *((Urgency.MARK, reason) for reason in _undecided_marks(item)),
+        *((Urgency.FLAG, reason) for reason in _flags(item)),
+        *((Urgency.WEAK, reason) for reason in _weakness(item)),
+    ]
+    if not reasons:
+        return None
+    words = tuple(dict.fromkeys(one_line(reason) for _, reason in reasons))
+    return Case(reasons[0][0], handles, item, words)
+
+
+def _ours(item: AssignmentView) -> Iterable[str]:
+    if item.snapshot.problem and item.snapshot.problem_is_ours:
+        yield f"nothing could be examined: {item.snapshot.problem}"
+    elif item.examination is None and item.snapshot.tree is not None:
+        yield "not examined yet"
+    if item.examination:
+        yield from _told(item.examination.outcomes)
+
+
+def _told(outcomes: tuple[Outcome, ...]) -> Iterable[str]:
+    broken = [outcome for outcome in outcomes if outcome.status is Status.COULD_NOT_CHECK]
+    by_message: dict[str, int] = {}
+    for outcome in broken:
+        by_message[outcome.message] = by_message.get(outcome.message, 0) + 1
+    return (f"{plural(count, 'check')} could not be run: {message}" for message, count in by_message.items())
+
+
+def _doubts(item: AssignmentView) -> Iterable[str]:
+    if item.snapshot.evidence.decision in DOUBTFUL:
+        yield DECISIONS[item.snapshot.evidence.decision].words
+
+
+def _undecided_marks(item: AssignmentView) -> Iterable[str]:
+    for mark in item.marksheet.marks:
+        if mark.needs_person or state(mark, item.criterion(mark.criterion)).tone is Tone.PERSON:
+            yield f"{mark.title}: {mark.reason}"
+
+
+def _flags(item: AssignmentView) -> Iterable[str]:
+    """Flags that say more than the marks have said already."""
+    said = [mark.reason for mark in item.marksheet.marks if mark.needs_person]
+    yield from (flag for flag in item.marksheet.flags if not any(reason in flag for reason in said))
+    yield from item.snapshot.evidence.flags
+
+
+def _weakness(item: AssignmentView) -> Iterable[str]:
+    evidence = item.snapshot.evidence
+    if item.snapshot.commit is not None and evidence.level in {EvidenceLevel.DATES_ONLY, None}:
+        yield f"weak evidence for the commit: {evidence.explanation}"

@@ -1,0 +1,69 @@
+"""States and decisions in, an icon and words for people out. Nothing is said by colour alone. Pure."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from grader.records import CellState, Decision, EvidenceLevel
+
+NOTHING = "\N{EN DASH}"
+"""What stands where there is no figure."""
+
+
+class Tone(StrEnum):
+    """The icon and the colour that go with a word; each is a symbol of the page's icon sheet."""
+
+    FULL = "full"
+    PART = "part"
+    NONE = "none"
+    OPEN = "open"
+    PERSON = "person"
+    PLAIN = "plain"
+
+
+@dataclass(frozen=True)
+class Said:
+    """A state in words, with the tone that its icon has."""
+
+    tone: Tone
+    words: str
+
+
+DECISIONS = MappingProxyType(
+    {
+        Decision.CONFIRMED: Said(Tone.FULL, "confirmed: the commit was seen before the deadline"),
+        Decision.CONFIRMED_OTHER_HEADS: Said(
+            Tone.FULL, "confirmed: the commit was seen before the deadline; other branches have more"
+        ),
+        Decision.GAP: Said(Tone.PERSON, "gap: dated on time, first seen after the deadline"),
+        Decision.REWRITTEN: Said(
+            Tone.PERSON,
+            "rewritten: the history was changed after the deadline; what we had seen before it counts",
+        ),
+        Decision.AMBIGUOUS: Said(Tone.PERSON, "ambiguous: several commits could be the one that counts"),
+        Decision.CLAIMED_ONLY: Said(Tone.PART, "claimed only: commit dates are the only evidence"),
+        Decision.NO_COMMIT: Said(Tone.NONE, "no commit before the deadline"),
+        Decision.UNREACHABLE: Said(Tone.PERSON, "the repository could not be reached"),
+    }
+)
+
+LEVELS = MappingProxyType(
+    {
+        EvidenceLevel.PUSH_RECORD: "A: the forge's own record of pushes",
+        EvidenceLevel.FORGE_SIGNATURE: "A\N{PRIME}: a time that the forge signed",
+        EvidenceLevel.OWN_SNAPSHOT: "B: a snapshot that we took ourselves",
+        EvidenceLevel.DATES_ONLY: "C: the dates inside the commits, nothing else",
+        None: "none",
+    }
+)
+
+CELLS = MappingProxyType(
+    {
+        CellState.MARK: Said(Tone.PLAIN, "marked"),
+        CellState.MISSING: Said(Tone.NONE, "missing, counts as 0"),
+        CellState.EXCUSED: Said(Tone.PLAIN, "excused, weight moved to the others"),
+        CellState.DEFERRED: Said(Tone.OPEN, "deferred"),
+        CellState.WITHHELD: Said(Tone.PERSON, "withheld"),
+        CellState.NOT_YET_MARKED: Said(Tone.OPEN, "not yet marked"),
+    }
+)
