@@ -1,0 +1,264 @@
+"""A session's specification in, a worker behind namespaces, a system-call filter and limits out.
+
+Tier A bounds memory, processes and CPU share by a control group per session and is fit for hostile code.
+Tier B, where no control group can be written, watches memory instead of bounding it.
+"""
+
+import os
+import select
+import socket
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.errors import SandboxError
+from grader.records import Usage
+from grader.sandbox import cgroup, gpu, launch, view
+from grader.sandbox.cgroup_leaf import Hierarchy, Leaf, remove
+from grader.sandbox.jail import Jail, spawn
+from grader.sandbox.limits import Meter
+from grader.sandbox.output import Tail
+from grader.sandbox.places import Places
+from grader.sandbox.remedies import explain
+from grader.sandbox.seam import Ending, SessionSpec
+from grader.sandbox.seccomp import build_filter
+from grader.sandbox.stage import mount_points, staged
+from grader.sandbox.tree import TreeMeter
+from grader.sandbox.watchdog import SessionMeter, Watchdog, Watched
+
+WORKER = Path(__file__).with_name("worker.py")
+START_S = 30.0
+"""Longest wait for the isolation to stand; a tenth of a second is usual."""
+
+_GRACE_S = 1.0
+"""How long a worker that has closed the channel may take to end by itself, so that its exit code is known."""
+_END_S = 15.0
+
+
+@dataclass(frozen=True)
+class _Started:
+    """What is left in our hands once a session runs."""
+
+    channel: socket.socket
+    output: int
+    jail: Jail
+    inner: int
+    """Process id, outside, of the first process inside."""
+
+
+class BubblewrapSandbox:
+    """Starts sessions under bubblewrap."""
+
+    isolates = True
+
+    def __init__(
+        self, *, program: Path = WORKER, hidden: tuple[Path, ...] = (), only_watch_memory: bool = False
+    ) -> None:
+        """Look at the machine.
+
+        Args:
+            program: the Python file that a session runs, with the channel as file descriptor 3.
+            hidden: folders that no session may see, wherever they lie: the course, its state.
+            only_watch_memory: use tier B even where control groups can be written.
+
+        Raises:
+            SandboxError: a program or library is missing.
+        """
+        self._tools = launch.find_tools()
+        self._filter = build_filter()
+        self._interpreter = view.find_interpreter(hidden)
+        self._program = program
+        self._hierarchy: Hierarchy | None = None
+        self.tier_b_because = ""
+        """Why there is no tier A; empty where there is."""
+        try:
+            self._hierarchy = None if only_watch_memory else cgroup.find_hierarchy()
+        except SandboxError as error:
+            self.tier_b_because = str(error)
+
+    @property
+    def name(self) -> str:
+        """See `Sandbox`."""
+        tier = "A" if self._hierarchy else "B: memory is watched, not bounded"
+        return f"bubblewrap (tier {tier})"
+
+    def start(self, spec: SessionSpec) -> "BubblewrapSession":
+        """See `Sandbox`. The session dies with the calling thread."""
+        with ExitStack() as keep:
+            user = launch.session_user(spec.slot)
+            stage = keep.enter_context(staged(spec.submission, user=user))
+            leaf = self._create_leaf(spec, keep)
+            started = self._launch(spec, stage=stage, leaf=leaf, keep=keep)
+            places = Places(started.inner)
+            keep.callback(places.close)
+            meter = leaf or TreeMeter(started.jail.pid, places, memory_mib=spec.limits.memory_mib)
+            session = BubblewrapSession(spec, started, places=places, meter=meter)
+            session.keep(keep.pop_all())
+        return session
+
+    def _create_leaf(self, spec: SessionSpec, keep: ExitStack) -> Leaf | None:
+        if self._hierarchy is None:
+            return None
+        try:
+            leaf = self._hierarchy.create(spec.limits, threads=spec.threads)
+        except OSError as error:
+            raise SandboxError(f"no control group could be made for a session: {error}") from error
+        keep.callback(remove, leaf)
+        return leaf
+
+    def _launch(self, spec: SessionSpec, *, stage: Path, leaf: Leaf | None, keep: ExitStack) -> _Started:
+        with ExitStack() as brief:
+            channel, theirs = socket.socketpair()
+            output, output_end = os.pipe2(os.O_CLOEXEC)
+            keep.callback(channel.close)
+            keep.callback(os.close, output)
+            brief.callback(theirs.close)
+            brief.callback(os.close, output_end)
+            ready, ready_end = _pipe(brief)
+            information, information_end = _pipe(brief)
+            sources = mount_points(stage, self._interpreter.roots) if os.geteuid() == 0 else {}
+            descriptors = {
+                launch.CHANNEL: theirs.fileno(),
+                launch.ARGUMENTS: _memory_file(brief, _join(self._arguments(spec, stage, sources))),
+                launch.FILTER: _memory_file(brief, self._filter),
+                launch.READY: ready_end,
+                launch.INFORMATION: information_end,
+                launch.PROGRAM: _memory_file(brief, self._program.read_bytes()),
+            }
+            command = self._command(spec, sources=sources, leaf=leaf)
+            jail = Jail(spawn(command, output=output_end, descriptors=descriptors))
+            keep.callback(jail.close)
+            inner = _wait(jail, ready=ready, information=information, output=output)
+            return _Started(channel, output, jail, inner)
+
+    def _arguments(self, spec: SessionSpec, stage: Path, sources: dict[Path, Path]) -> list[str]:
+        libraries = gpu.driver_libraries(spec.device)
+        return [
+            *view.isolation(),
+            *view.environment(self._interpreter.executable, threads=spec.threads, libraries=libraries),
+            *view.system_files(),
+            *gpu.device_arguments(spec.device),
+            *view.writable_places(spec.limits),
+            *view.interpreter_files(self._interpreter, sources),
+            *("--ro-bind", str(stage / "submission"), view.SUBMISSION),
+            *("--perms", "0444", "--ro-bind-data", str(launch.PROGRAM), view.PROGRAM),
+            *("--chdir", view.HOME, "--remount-ro", "/dev", "--remount-ro", "/"),
+            *("--seccomp", str(launch.FILTER), "--info-fd", str(launch.INFORMATION)),
+        ]
+
+    def _command(self, spec: SessionSpec, *, sources: dict[Path, Path], leaf: Leaf | None) -> list[str]:
+        tools, limits = self._tools, spec.limits
+        user = launch.session_user(spec.slot)
+        worker = (str(self._interpreter.executable), "-I", "-B", view.PROGRAM)
+        with_memory = leaf is None and spec.device == "cpu"
+        return [
+            *launch.outer_command(tools, user=user, leaves=leaf.directories if leaf else (), sources=sources),
+            *launch.bounds(tools, limits, with_memory=with_memory),
+            *(tools.bwrap, "--args", str(launch.ARGUMENTS), "--"),
+            *launch.inner_command(tools, limits, worker),
+        ]
+
+
+class BubblewrapSession:
+    """One worker and its watchdog."""
+
+    def __init__(self, spec: SessionSpec, started: _Started, *, places: Places, meter: Meter) -> None:
+        """Begin to watch what has started."""
+        tail = Tail(started.output)
+        self._channel = started.channel
+        self._jail = started.jail
+        self._watchdog = Watchdog(
+            limits=spec.limits,
+            meter=SessionMeter(meter, places, tail),
+            tail=tail,
+            descriptors=(started.output, started.jail.end),
+            kill=started.jail.kill,
+        )
+        self._keep = ExitStack()
+        self._ending: Ending | None = None
+        self._watchdog.start()
+
+    def keep(self, resources: ExitStack) -> None:
+        """Take over what is to be given back when the session is closed."""
+        self._keep = resources
+
+    @property
+    def channel(self) -> socket.socket:
+        """See `Session`."""
+        return self._channel
+
+    def close(self) -> Ending:
+        """See `Session`.
+
+        Raises:
+            SandboxError: something of the session survives, or it was not watched to its end.
+        """
+        if self._ending is None:
+            self._ending = self._end()
+        return self._ending
+
+    def _end(self) -> Ending:
+        with self._keep:
+            if _is_hung_up(self._channel):
+                self._jail.wait(_GRACE_S)
+            self._jail.kill()
+            self._jail.wait(_END_S)
+            self._watchdog.join(_END_S)
+            if self._watchdog.watched is None:
+                raise SandboxError("a session was not watched to its end; its result cannot be trusted")
+            return _tell(self._watchdog.watched, self._jail.exit_code)
+
+
+def _tell(watched: Watched, exit_code: int | None) -> Ending:
+    reading, breach = watched.reading, watched.breach
+    usage = Usage(
+        wall_s=reading.wall_s, cpu_s=reading.cpu_s, peak_memory_mib=reading.peak_memory_mib, sessions=1
+    )
+    if breach is None:
+        return Ending(exit_code=exit_code, usage=usage, output=watched.output)
+    return Ending(
+        limit=breach.limit,
+        allowed=breach.allowed,
+        used=breach.used,
+        unit=breach.unit,
+        exit_code=-9,
+        usage=usage,
+        output=watched.output,
+    )
+
+
+def _wait(jail: Jail, *, ready: int, information: int, output: int) -> int:
+    try:
+        return jail.wait_until_ready(ready=ready, information=information, within_s=START_S)
+    except SandboxError as error:
+        printed = Tail(output)
+        while printed.drain():
+            pass
+        raise SandboxError(explain(str(error), printed.text())) from error
+
+
+def _is_hung_up(channel: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(channel, 0)
+    return any(event & select.POLLHUP for _, event in poll.poll(0))
+
+
+def _pipe(stack: ExitStack) -> tuple[int, int]:
+    """A pipe's read and write end, closed with the stack."""
+    ends = os.pipe2(os.O_CLOEXEC)
+    for end in ends:
+        stack.callback(os.close, end)
+    return ends
+
+
+def _memory_file(stack: ExitStack, content: bytes) -> int:
+    """A descriptor from which `content` can be read, closed with the stack."""
+    descriptor = os.memfd_create("grader")
+    stack.callback(os.close, descriptor)
+    os.write(descriptor, content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def _join(arguments: list[str]) -> bytes:
+    return b"".join(os.fsencode(argument) + b"\0" for argument in arguments)

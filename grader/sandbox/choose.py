@@ -1,0 +1,180 @@
+"""The instructor's preference in, a sandbox out; and what this machine offers, for `grader doctor`.
+
+Nothing here falls back in silence: what does not isolate is used only when asked for by name.
+"""
+
+import importlib
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from grader.course.model import Limits
+from grader.errors import SandboxError
+from grader.sandbox import cgroup, gpu, launch
+from grader.sandbox.bubblewrap import BubblewrapSandbox
+from grader.sandbox.seam import Ending, Sandbox, SessionSpec
+from grader.sandbox.seccomp import build_filter
+from grader.sandbox.view import find_interpreter
+
+PREFERENCES = ("auto", "bubblewrap", "process", "fake")
+_SYSTEM_SWITCHES = (
+    "user.max_user_namespaces",
+    "kernel.unprivileged_userns_clone",
+    "kernel.apparmor_restrict_unprivileged_userns",
+)
+
+_TRIAL_S = 20
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One way of running a submission on this machine."""
+
+    name: str
+    is_usable: bool
+    isolates: bool
+    detail: str
+    """What it is, or why it cannot be used and what to do."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What `grader doctor` tells."""
+
+    system: str
+    bubblewrap: str
+    user_namespaces: str
+    control_groups: str
+    system_call_filter: str
+    gpus: tuple[int, ...]
+    python: tuple[str, ...]
+    """Folders that every session sees."""
+    sandboxes: tuple[Facts, ...]
+
+    @property
+    def isolates(self) -> bool:
+        """Whether hostile code can be run here."""
+        return any(facts.is_usable and facts.isolates for facts in self.sandboxes)
+
+    def as_dict(self) -> dict[str, object]:
+        """For `--json`."""
+        return {**asdict(self), "isolates": self.isolates}
+
+    def text(self) -> str:
+        """For a terminal, one fact a line."""
+        rows = {
+            "system": self.system,
+            "bubblewrap": self.bubblewrap,
+            "user namespaces": self.user_namespaces,
+            "control groups": self.control_groups,
+            "system-call filter": self.system_call_filter,
+            "GPUs": ", ".join(map(str, self.gpus)) or "none",
+            "python": ", ".join(self.python),
+        }
+        rows |= {f"sandbox {facts.name!r}": _verdict(facts) for facts in self.sandboxes}
+        return "\n".join(f"{name:<22}{value}" for name, value in rows.items())
+
+
+def choose(preference: str = "auto", *, hidden: tuple[Path, ...] = ()) -> Sandbox:
+    """The sandbox for one examination.
+
+    Args:
+        preference: "auto" (one that isolates, or none), "bubblewrap", "process" or "fake".
+        hidden: folders that no session may see, wherever they lie: the course, its state.
+
+    Raises:
+        SandboxError: it cannot be used here; the message says how to get one.
+    """
+    if preference not in PREFERENCES:
+        raise SandboxError(f"unknown sandbox {preference!r}; known are {', '.join(PREFERENCES)}")
+    if preference == "process":
+        return _load("process", "ProcessSandbox")
+    if preference == "fake":
+        return _load("fake", "FakeSandbox")
+    facts = try_bubblewrap()
+    if not facts.is_usable:
+        hint = "; `--sandbox process` runs code without isolation: use it for your own alone"
+        raise SandboxError(f"{facts.detail}{hint if preference == 'auto' else ''}")
+    return BubblewrapSandbox(hidden=hidden)
+
+
+def available() -> tuple[Facts, ...]:
+    """Every backend, tried where trying means something."""
+    return (
+        try_bubblewrap(),
+        Facts("process", is_usable=True, isolates=False, detail="no isolation, for one's own code alone"),
+        Facts("fake", is_usable=True, isolates=False, detail="runs nothing, for tests of the grader"),
+    )
+
+
+def try_bubblewrap() -> Facts:
+    """Run an empty program in a session."""
+    try:
+        sandbox = BubblewrapSandbox(program=Path(os.devnull))
+        ending = _run_to_its_end(sandbox)
+    except SandboxError as error:
+        return Facts("bubblewrap", is_usable=False, isolates=True, detail=str(error))
+    if ending.exit_code != 0:
+        detail = f"python does not run inside: {ending.output or ending.limit or ending.exit_code}"
+        return Facts("bubblewrap", is_usable=False, isolates=True, detail=detail)
+    because = f"; no tier A: {sandbox.tier_b_because}" if sandbox.tier_b_because else ""
+    return Facts("bubblewrap", is_usable=True, isolates=True, detail=f"{sandbox.name}{because}")
+
+
+def _run_to_its_end(sandbox: Sandbox) -> Ending:
+    session = sandbox.start(SessionSpec(submission=None, limits=Limits(session_wall_s=_TRIAL_S)))
+    session.channel.recv(1)  # nothing ever comes; the channel closes with the program
+    return session.close()
+
+
+def doctor() -> Machine:
+    """Look at this machine; starts one session that does nothing."""
+    return Machine(
+        system=f"{platform.system()} {platform.release()}, user {os.geteuid()}",
+        bubblewrap=_or_reason(_bubblewrap_version),
+        user_namespaces=_user_namespaces(),
+        control_groups=_or_reason(_control_groups),
+        system_call_filter=_or_reason(lambda: f"{len(build_filter()) // 8} instructions"),
+        gpus=gpu.list_gpus(),
+        python=(sys.executable, *map(str, find_interpreter().roots)),
+        sandboxes=available(),
+    )
+
+
+def _load(module: str, name: str) -> Sandbox:
+    sandbox: Sandbox = getattr(importlib.import_module(f"grader.sandbox.{module}"), name)()
+    return sandbox
+
+
+def _verdict(facts: Facts) -> str:
+    return facts.detail if facts.is_usable else f"not usable: {facts.detail}"
+
+
+def _or_reason(find: Callable[[], str]) -> str:
+    try:
+        return find()
+    except SandboxError as error:
+        return str(error)
+
+
+def _bubblewrap_version() -> str:
+    command = [launch.find_tools().bwrap, "--version"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=10).stdout.strip()
+
+
+def _control_groups() -> str:
+
+    return f"version {cgroup.find_hierarchy().version}, writable"
+
+
+def _user_namespaces() -> str:
+    found = []
+    for name in _SYSTEM_SWITCHES:
+        path = Path("/proc/sys", *name.split("."))
+        if path.exists():
+            found.append(f"{name}={path.read_text().strip()}")
+    return ", ".join(found) or "not supported by this kernel"

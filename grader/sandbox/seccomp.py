@@ -1,0 +1,94 @@
+"""Nothing in, the system-call filter of a session out, as BPF bytes for `bwrap --seccomp`.
+
+A deny-list: what student code never needs, and what has let programs out of a sandbox or lets them see
+into other processes. Calls of another architecture (i386, x32) end the process.
+"""
+
+import errno
+import tempfile
+from typing import Any
+
+from grader.errors import SandboxError
+
+REFUSED = (
+    *("mount", "umount2", "pivot_root", "chroot", "unshare", "setns", "move_mount", "open_tree"),
+    *("fsconfig", "fsmount", "fsopen", "fspick", "mount_setattr"),
+    *("ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "pidfd_getfd", "kcmp"),
+    *("bpf", "perf_event_open", "userfaultfd", "io_uring_setup", "io_uring_enter", "io_uring_register"),
+    *("add_key", "keyctl", "request_key", "memfd_secret", "vmsplice"),
+    *("init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot"),
+    *("acct", "quotactl", "quotactl_fd", "swapon", "swapoff", "syslog", "vhangup", "fanotify_init"),
+    *("settimeofday", "clock_settime", "clock_adjtime", "sethostname", "setdomainname"),
+    *("name_to_handle_at", "open_by_handle_at", "personality", "modify_ldt", "ioperm", "iopl"),
+    *("lookup_dcookie", "nfsservctl", "uselib", "ustat"),
+)
+"""Answered with EPERM."""
+
+FAMILIES = frozenset({1, 2, 10})
+"""Socket families that stay: AF_UNIX, AF_INET, AF_INET6. A network namespace does not cover AF_VSOCK."""
+
+NAMESPACES = (0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000)
+"""The CLONE_NEW* bits of clone(2): mount, cgroup, uts, ipc, user, pid, net."""
+
+TERMINAL_REQUESTS = (0x5412, 0x541C)
+"""TIOCSTI and TIOCLINUX: they type into a terminal."""
+
+_PR_SET_PDEATHSIG = 1
+"""Answered with success and ignored: it could undo that a session dies with the grader."""
+
+
+def build_filter() -> bytes:
+    """Compile the filter for this machine.
+
+    Returns:
+        BPF instructions, 8 bytes each, in native byte order.
+
+    Raises:
+        SandboxError: libseccomp or its Python binding is not installed.
+    """
+    library = _library()
+    rules = library.SyscallFilter(library.ALLOW)
+    _refuse_calls(library, rules)
+    _refuse_namespaces_and_typing(library, rules)
+    _refuse_socket_families(library, rules)
+    with tempfile.TemporaryFile() as file:
+        rules.export_bpf(file)
+        file.seek(0)
+        return file.read()
+
+
+def _library() -> Any:
+    try:
+        import pyseccomp  # noqa: PLC0415 - its import looks for a shared library, which may be missing
+    except (ImportError, RuntimeError) as error:
+        remedy = "install libseccomp2 (Debian, Ubuntu) or libseccomp (Fedora), and pip install pyseccomp"
+        raise SandboxError(f"no system-call filter can be built: {error}; {remedy}") from error
+    return pyseccomp
+
+
+def _refuse_calls(library: Any, rules: Any) -> None:
+    for name in REFUSED:
+        try:
+            rules.add_rule(library.ERRNO(errno.EPERM), name)
+        except (ValueError, OSError):
+            continue  # a call that this architecture or an older libseccomp does not know
+    rules.add_rule(library.ERRNO(errno.ENOSYS), "clone3")  # its flags lie in memory; glibc uses clone then
+
+
+def _refuse_namespaces_and_typing(library: Any, rules: Any) -> None:
+    refused = library.ERRNO(errno.EPERM)
+    for bit in NAMESPACES:
+        rules.add_rule(refused, "clone", library.Arg(0, library.MASKED_EQ, bit, bit))
+    rules.add_rule(
+        library.ERRNO(0), "prctl", library.Arg(0, library.MASKED_EQ, 0xFFFFFFFF, _PR_SET_PDEATHSIG)
+    )
+    for request in TERMINAL_REQUESTS:
+        rules.add_rule(refused, "ioctl", library.Arg(1, library.MASKED_EQ, 0xFFFFFFFF, request))
+
+
+def _refuse_socket_families(library: Any, rules: Any) -> None:
+    refused = library.ERRNO(errno.EAFNOSUPPORT)
+    for call in ("socket", "socketpair"):
+        for family in set(range(64)) - FAMILIES:
+            rules.add_rule(refused, call, library.Arg(0, library.EQ, family))
+        rules.add_rule(refused, call, library.Arg(0, library.GE, 64))

@@ -1,0 +1,130 @@
+"""A process in, what it and its descendants use out, read from /proc. For machines without control groups.
+
+It sees what is there when it looks: memory is watched, not bounded; what dies between two looks is missed.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from grader.sandbox.limits import Reading
+from grader.sandbox.places import Places
+
+_MIB = 1024 * 1024
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+_BUBBLEWRAP_PROCESSES = 2
+
+
+@dataclass(frozen=True)
+class _Process:
+    pid: int
+    cpu_s: float
+    """Its own time and that of children it has waited for."""
+    threads: int
+    private_mib: float
+    """Anonymous memory; pages shared after a fork count in each process."""
+    shared_mib: float
+
+
+class TreeMeter:
+    """Measures the tree below bubblewrap, in which a pid namespace keeps every descendant."""
+
+    def __init__(self, pid: int, places: Places, *, memory_mib: float) -> None:
+        """Watch the tree below `pid`.
+
+        Args:
+            pid: bubblewrap itself.
+            places: the session's writable places; they live in memory.
+            memory_mib: the limit; the costly exact count is made only where the cheap one is above it.
+        """
+        self._pid = pid
+        self._places = places
+        self._limit_mib = memory_mib
+        self._cpu_s = 0.0
+
+    def read(self) -> Reading:
+        """Look at every process of the tree once."""
+        processes = list(_walk(self._pid))
+        self._cpu_s = max(self._cpu_s, sum(process.cpu_s for process in processes))
+        memory_mib = self._memory(processes)
+        return Reading(
+            cpu_s=self._cpu_s,
+            memory_mib=memory_mib,
+            peak_memory_mib=memory_mib,
+            processes=max(0, sum(process.threads for process in processes) - _BUBBLEWRAP_PROCESSES),
+        )
+
+    def _memory(self, processes: list[_Process]) -> float:
+        pids = [process.pid for process in processes]
+        files_mib = self._places.measure().total_mib + _anonymous_files(pids)
+        private_mib = sum(process.private_mib for process in processes)
+        shared_mib = sum(process.shared_mib for process in processes)
+        if private_mib + shared_mib + files_mib <= self._limit_mib:
+            return private_mib + shared_mib + files_mib
+        exact = [_proportional(process) for process in processes]
+        return sum(private for private, _ in exact) + max(files_mib, sum(shared for _, shared in exact))
+
+
+def _walk(pid: int) -> Iterator[_Process]:
+    waiting = [pid]
+    while waiting:
+        current = waiting.pop()
+        try:
+            yield _look(current)
+            waiting += _children(current)
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has just ended
+
+
+def _look(pid: int) -> _Process:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    memory = _fields(Path(f"/proc/{pid}/status"))
+    return _Process(
+        pid=pid,
+        cpu_s=sum(map(int, fields[11:15])) / _TICKS_PER_S,
+        threads=int(fields[17]),
+        private_mib=memory.get("RssAnon", 0.0),
+        shared_mib=memory.get("RssShmem", 0.0),
+    )
+
+
+def _children(pid: int) -> list[int]:
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for path in lists for child in path.read_text().split()]
+
+
+def _proportional(process: _Process) -> tuple[float, float]:
+    """Private and shared memory in MiB, pages shared by n processes counted as 1/n in each."""
+    try:
+        memory = _fields(Path(f"/proc/{process.pid}/smaps_rollup"))
+    except OSError:
+        return process.private_mib, process.shared_mib
+    return memory.get("Pss_Anon", process.private_mib), memory.get("Pss_Shmem", process.shared_mib)
+
+
+def _fields(path: Path) -> dict[str, float]:
+    """The `Name:  number kB` lines, in MiB."""
+    rows = (line.split() for line in path.read_text().splitlines() if line.endswith(" kB"))
+    return {row[0].rstrip(":"): int(row[1]) / 1024 for row in rows}
+
+
+def _anonymous_files(pids: list[int]) -> float:
+    """MiB in files of memfd_create, which no file system shows; each counted once."""
+    sizes = {}
+    for pid in pids:
+        for path in _open_files(pid):
+            try:
+                if str(path.readlink()).startswith("/memfd:"):
+                    state = path.stat()
+                    sizes[state.st_dev, state.st_ino] = state.st_blocks * 512
+            except OSError:
+                continue  # closed in the meantime, or not ours to see
+    return sum(sizes.values()) / _MIB
+
+
+def _open_files(pid: int) -> list[Path]:
+    try:
+        return list(Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return []

@@ -1,0 +1,143 @@
+"""The grader's own interpreter and a session's limits in, what the session sees as bubblewrap arguments out.
+
+A session sees the system's programs, the interpreter with its packages, one submission and three places to
+write. It does not see the grader, nor data that submissions are examined with.
+"""
+
+import sys
+import sysconfig
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import grader
+from grader.course.model import Limits
+
+HOME = "/home/student"
+SUBMISSION = "/submission"
+PROGRAM = "/run/grader/worker.py"
+WRITABLE = ("/dev/shm", "/tmp", HOME)  # noqa: S108 - places inside the sandbox
+MASKS = ("grader", "sklearn/datasets/data")
+"""Folders of every site-packages that appear empty: our source, and data that we examine with."""
+
+_SYSTEM = Path("/usr")
+_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """The Python that runs the worker: the one that runs the grader."""
+
+    executable: Path
+    roots: tuple[Path, ...]
+    """Folders outside /usr that it needs, none inside another; shown at their own paths."""
+    masks: tuple[Path, ...]
+    """Folders below what is shown that must appear empty."""
+
+
+def find_interpreter(hidden: Iterable[Path] = ()) -> Interpreter:
+    """The running interpreter.
+
+    Args:
+        hidden: folders that no session may see, should they lie below what is shown: the course, its state.
+    """
+    hidden = tuple(path.resolve() for path in hidden)
+    real = Path(sys.executable).resolve().parents[1]
+    prefixes = [Path(prefix) for prefix in (sys.prefix, sys.base_prefix)]
+    roots = outermost([*prefixes, *(prefix.resolve() for prefix in prefixes), real], hidden=hidden)
+    packages = {Path(sysconfig.get_paths()[name]) for name in ("purelib", "platlib")}
+    masks = [folder / mask for folder in packages for mask in MASKS]
+    masks += [Path(grader.__file__).resolve().parent, *hidden]
+    shown = (*roots, _SYSTEM)
+    below = {mask for mask in masks if mask.is_dir() and any(mask.is_relative_to(root) for root in shown)}
+    return Interpreter(Path(sys.executable), roots, tuple(sorted(below)))
+
+
+def outermost(folders: Iterable[Path], *, hidden: Iterable[Path] = ()) -> tuple[Path, ...]:
+    """Drop what /usr shows already and what lies inside another folder of the list."""
+    hidden = tuple(hidden)
+    wanted = sorted({folder for folder in folders if folder != _SYSTEM})
+    result: list[Path] = []
+    for folder in wanted:
+        is_masked = any(folder.is_relative_to(path) for path in hidden)
+        is_shown = any(folder.is_relative_to(root) for root in (*result, _SYSTEM))
+        if not is_shown or is_masked:
+            result.append(folder)
+    return tuple(result)
+
+
+def isolation() -> list[str]:
+    """New namespaces, no privileges, no terminal, gone with the grader."""
+    return [
+        *("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"),
+        *("--unshare-cgroup-try", "--disable-userns", "--die-with-parent", "--new-session"),
+        *("--uid", "1000", "--gid", "1000", "--cap-drop", "ALL", "--hostname", "sandbox"),
+    ]
+
+
+def environment(executable: Path, *, threads: int, libraries: Iterable[str] = ()) -> list[str]:
+    """The few variables that a session has.
+
+    Args:
+        executable: the interpreter; its folder comes first in PATH.
+        threads: how many threads the numerical libraries start.
+        libraries: folders of shared libraries outside the usual ones.
+    """
+    count = str(threads)
+    variables = {
+        "PATH": f"{executable.parent}:/usr/bin:/bin",
+        "HOME": HOME,
+        "TMPDIR": "/tmp",  # noqa: S108 - inside the sandbox
+        "LANG": "C.UTF-8",
+        "USER": "student",
+        "LOGNAME": "student",
+        "OMP_NUM_THREADS": count,
+        "OPENBLAS_NUM_THREADS": count,
+        "MKL_NUM_THREADS": count,
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    }
+    if folders := ":".join(libraries):
+        variables["LD_LIBRARY_PATH"] = folders
+    return ["--clearenv", *(part for item in variables.items() for part in ("--setenv", *item))]
+
+
+def system_files() -> list[str]:
+    """Programs and libraries of the system, read-only; /proc and /dev of the sandbox's own."""
+    arguments = ["--ro-bind", "/usr", "/usr"]
+    for name in _LINKS:
+        path = Path("/", name)
+        if path.is_symlink():
+            arguments += ["--symlink", str(path.readlink()), str(path)]
+        elif path.is_dir():
+            arguments += ["--ro-bind", str(path), str(path)]
+    for path in (Path("/etc/ld.so.cache"), Path("/etc/alternatives")):
+        arguments += ["--ro-bind-try", str(path), str(path)]
+    return [*arguments, "--proc", "/proc", "--dev", "/dev"]
+
+
+def writable_places(limits: Limits) -> list[str]:
+    """Empty memory file systems of a fixed size; /tmp and home are gone with the session."""
+    size_bytes = str(limits.disk_mib * _MIB)
+    return [part for place in WRITABLE for part in ("--size", size_bytes, "--tmpfs", place)]
+
+
+def interpreter_files(interpreter: Interpreter, sources: Mapping[Path, Path]) -> list[str]:
+    """The interpreter at its own paths, read-only, with its masks.
+
+    Args:
+        interpreter: what to show.
+        sources: where each root can be read from; by default at its own path.
+    """
+    above = [
+        mask for mask in interpreter.masks if any(root.is_relative_to(mask) for root in interpreter.roots)
+    ]
+    below = [mask for mask in interpreter.masks if mask not in above]
+    binds = [("--ro-bind", str(sources.get(root, root)), str(root)) for root in interpreter.roots]
+    parts = [*map(_mask, above), *binds, *map(_mask, below)]
+    closing = [("--remount-ro", str(mask)) for mask in interpreter.masks]
+    return [argument for part in (*parts, *closing) for argument in part]
+
+
+def _mask(folder: Path) -> tuple[str, ...]:
+    return ("--size", "4096", "--tmpfs", str(folder))

@@ -1,0 +1,197 @@
+"""A submission wants to be there after its examination, or leave something for the next one."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from grader.sandbox.traces import name_start
+
+from .conftest import PRELUDE, living_in, pid_namespace
+
+pytestmark = pytest.mark.sandbox
+
+STAGES = Path("/tmp" if os.geteuid() == 0 else tempfile.gettempdir())
+
+DAEMON = """
+def daemon():
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            for number in range(1, 65):
+                refusal(lambda: signal.signal(number, signal.SIG_IGN))
+            _channel.close()
+            time.sleep(600)
+        os._exit(0)
+    os.wait()
+"""
+
+
+def test_a_daemon_that_holds_the_output_is_gone_with_the_worker(attack):
+    started = time.monotonic()
+    outcome = attack(DAEMON + "daemon(); time.sleep(0.2); say('done')")
+    assert outcome.said == ["done"]
+    assert outcome.ending.exit_code == 0
+    assert outcome.survivors == []
+    assert time.monotonic() - started < 3
+
+
+def test_a_daemon_is_gone_when_the_session_is_closed(attacker):
+    session = attacker.start(DAEMON + "daemon(); say('ready'); time.sleep(600)")
+    namespace = pid_namespace(session)
+    session.channel.recv(100)
+    assert len(living_in(namespace)) == 3, "the first process, the worker, its daemon"
+    session.close()
+    assert living_in(namespace) == []
+
+
+def test_nothing_of_a_closed_session_is_left_on_the_machine(attacker, tmp_path):
+    before = _traces()
+    (tmp_path / "submission").mkdir()
+    (tmp_path / "submission" / "x.py").write_text("x = 1")
+    session = attacker.start(
+        DAEMON + "daemon(); say('ready'); time.sleep(600)", submission=tmp_path / "submission"
+    )
+    session.channel.recv(100)
+    assert _traces() - before, (
+        "the session leaves no traces even while it runs: this test looks at the wrong place"
+    )
+    session.close()
+    assert _traces() - before == set()
+
+
+def test_when_the_grader_is_killed_its_sessions_die(attacker, tmp_path):
+    (tmp_path / "hostile.py").write_text(PRELUDE + DAEMON + "daemon(); say('ready'); time.sleep(600)")
+    grader = f"""
+    import sys
+    sys.path[:] = {sys.path!r}
+    from pathlib import Path
+    from grader.course.model import Limits
+    from grader.sandbox.bubblewrap import BubblewrapSandbox
+    from grader.sandbox.seam import SessionSpec
+    from tests.attacks.conftest import pid_namespace
+    sandbox = BubblewrapSandbox(program=Path({str(tmp_path / "hostile.py")!r}), only_watch_memory={attacker.tier == "B"})
+    session = sandbox.start(SessionSpec(None, Limits(), slot=2999))
+    session.channel.recv(100)
+    print(pid_namespace(session), flush=True)
+    session.channel.recv(100)
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(grader)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        namespace = int(process.stdout.readline())
+        assert len(living_in(namespace)) == 3
+        process.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 5
+    while living_in(namespace) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert living_in(namespace) == []
+
+
+def test_what_a_killed_grader_left_is_cleared_by_the_next(attacker):
+    name = "-".join([*name_start().split("-")[:2], "4194304", "x"])  # one more than the highest process id
+    left = [STAGES / name]
+    if attacker.tier == "A":
+        left += [folder.with_name(name) for folder in _leaf_folders(attacker)]
+    for folder in left:
+        folder.mkdir()
+    attacker.run("say(1)")
+    assert [folder for folder in left if folder.exists()] == []
+
+
+@pytest.mark.parametrize("place", ["/tmp", "/dev/shm", "/home/student", "/home/student/.cache/torch"])
+def test_nothing_is_left_for_the_next_session(attack, place):
+    leave = f"""
+    import pathlib
+    pathlib.Path("{place}").mkdir(parents=True, exist_ok=True)
+    pathlib.Path("{place}", "poison").write_text("x")
+    say(os.path.exists("{place}/poison"))
+    """
+    find = f"say(os.listdir({place!r}) if os.path.isdir({place!r}) else [])"
+    assert attack(leave).said == [True]
+    assert attack(find).said == [[]]
+
+
+def test_no_compiled_file_is_left_beside_the_submission(attack, tmp_path):
+    submission = tmp_path / "submission"
+    submission.mkdir()
+    (submission / "helper.py").write_text("value = 1")
+    script = """
+    sys.path.insert(0, "/submission")
+    sys.dont_write_bytecode = False
+    import helper
+    say(helper.value)
+    """
+    assert attack(script, submission=submission).said == [1]
+    assert [path.name for path in submission.rglob("*")] == ["helper.py"]
+
+
+def test_sessions_side_by_side_share_no_memory_or_file(attacker):
+    first = attacker.start(
+        "open('/dev/shm/a', 'w').write('x'); open('/tmp/a', 'w').write('x'); say(1); time.sleep(60)"
+    )
+    try:
+        first.channel.recv(100)
+        assert attacker.run("say([os.listdir('/tmp'), os.listdir('/dev/shm')])").said == [[[], []]]
+    finally:
+        first.close()
+
+
+def test_exit_hooks_do_not_delay_the_end(attacker):
+    session = attacker.start("import atexit; atexit.register(time.sleep, 600); say('ready')")
+    session.channel.recv(100)
+    started = time.monotonic()
+    session.close()
+    assert time.monotonic() - started < 2
+
+
+def test_the_grader_keeps_no_descriptors_of_closed_sessions(attack):
+    attack("say(1)")
+    before = _descriptors()
+    attack("say(1)")
+    assert _descriptors() == before
+
+
+def test_the_grader_keeps_no_children_of_closed_sessions(attack):
+    before = _children()
+    attack(DAEMON + "daemon()")
+    assert _children() == before
+
+
+def test_a_watchdog_ends_with_its_session(attacker):
+    session = attacker.start("time.sleep(60)")
+    assert session._watchdog.is_alive()
+    assert not select.select([session._jail.end], [], [], 0)[0]
+    session.close()
+    assert not session._watchdog.is_alive()
+
+
+def _leaf_folders(attacker) -> list[Path]:
+    session = attacker.start("time.sleep(60)")
+    try:
+        return [Path(path) for path in _traces() if path.startswith("/sys/fs/cgroup")]
+    finally:
+        session.close()
+
+
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def _children() -> set[str]:
+    tasks = Path("/proc/self/task").glob("*/children")
+    return {child for path in tasks for child in path.read_text().split()}
+
+
+def _traces() -> set[str]:
+    """Folders and control groups that sessions of this process leave while they run."""
+    groups = [Path(folder) for folder, _, _ in os.walk("/sys/fs/cgroup")]
+    parents = [STAGES, *groups]
+    return {str(path) for parent in parents for path in parent.glob(name_start() + "*")}
