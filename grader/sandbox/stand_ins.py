@@ -1,0 +1,38 @@
+"""A prepared submission in, what a worker is told before any code of it runs out. Pure but for one read."""
+
+from pathlib import Path
+
+from grader.records import Prepared
+
+INSTEAD = ("IPython", "IPython.display")
+"""Modules that a worker never imports for real: they would only print into a log that nobody reads."""
+
+WHERE_ABSENT = (
+    "google.colab",
+    "google.colab.drive",
+    "google.colab.files",
+    "matplotlib",
+    "matplotlib.animation",
+    "matplotlib.pyplot",
+    "tqdm",
+    "tqdm.auto",
+    "tqdm.notebook",
+)
+"""Modules that a submission may import at its top though nothing that is graded needs them."""
+
+_QUIET = Path(__file__).with_name("quiet.py").read_text(encoding="utf-8")
+
+
+def load_value(prepared: Prepared, *, seed: int, device: str, threads: int) -> dict[str, object]:
+    """The value of the question `load`."""
+    return {
+        "modules": {
+            name: [(chunk.label, chunk.source) for chunk in chunks]
+            for name, chunks in prepared.modules.items()
+        },
+        "stand_ins": {name: [("stand-in", _QUIET)] for name in INSTEAD},
+        "stand_ins_where_absent": {name: [("stand-in", _QUIET)] for name in WHERE_ABSENT},
+        "seed": seed,
+        "device": device,
+        "threads": threads,
+    }
