@@ -12,6 +12,7 @@ from grader.errors import CandidateError
 from grader.examine.exam import Exam
 from grader.examine.fixtures import EXAM
 from grader.records import Outcome, Status
+from grader.sandbox.visible import visible
 
 OUR_FAULT = "this check could not be carried out because of a fault on our side; it costs no marks"
 
@@ -67,4 +68,4 @@ class ExaminationPlugin:
 def _first_words(problem: BaseException) -> str:
     """The message that the author of the check wrote; never pytest's picture of our variables."""
     text = str(problem).strip() or "the check failed"
-    return text.splitlines()[0][:500]
+    return visible(text.splitlines()[0], limit=500)

@@ -43,16 +43,27 @@ class ClassResults:
 
 
 def publish(shown: ClassResults, *, store: Store, out: Path) -> Path:
-    """Write all pages and exports; returns the index. Artifacts are read from the store, one student at a time."""
+    """Write all pages and exports; returns the index. Evidence is read one student at a time."""
     views = tuple(_student_view(shown, student) for student in shown.roster.students)
     for view in views:
         items = tuple(_with_evidence(item, store) for item in view.items)
         write_whole(out / page_path(view.student), render_student(replace(view, items=items)))
     overview = OverviewView(course_title=shown.course.title, term=shown.course.term, students=views)
     write_whole(out / "grades.csv", grades_csv(shown.rows))
-    write_whole(out / "grades.json", grades_json(shown.rows, [item.marksheet for v in views for item in v.items]))
+    write_whole(out / "grades.json", _json(shown))
     write_whole(out / "index.html", render_overview(overview))
     return out / "index.html"
+
+
+def _json(shown: ClassResults) -> str:
+    teams = [team for result in shown.results for team in result.teams]
+    return grades_json(
+        shown.rows,
+        [team.marksheet for team in teams],
+        course_title=shown.course.title,
+        snapshots=[team.snapshot for team in teams],
+        examinations=[team.examination for team in teams if team.examination],
+    )
 
 
 def _student_view(shown: ClassResults, student: Student) -> StudentView:

@@ -1,0 +1,271 @@
+"""The whole pipeline on the toy course, with real Git repositories and the fake sandbox."""
+
+import csv
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from grader import pipeline
+from grader.course.tree import CourseTree
+from grader.demo.forge import Forge
+from grader.pipeline import Run
+from grader.records import CellState, Decision
+from grader.store import Store
+
+RIGHT = "def add(a, b):\n    return a + b\n\ndef mean_of(numbers):\n    return sum(numbers) / len(numbers)\n"
+WRONG = RIGHT.replace("a + b", "a - b")
+
+
+@pytest.fixture
+def forge(toy_tree, tmp_path):
+    forge = Forge(tmp_path / "forge", toy_tree.course.time_zone)
+    forge.folder.mkdir()
+    return forge
+
+
+@pytest.fixture
+def give(forge):
+    """A student commits and pushes: `give('ada', source, '2025-06-05 12:00')`."""
+
+    def commit(handle, source, when="2025-06-05 12:00", folder="t1"):
+        checkout = forge.create(handle)
+        checkout.commit("work", when, {f"{folder}/counting.py": source})
+        checkout.push(when)
+        return checkout
+
+    return commit
+
+
+@pytest.fixture
+def run_for(toy_tree, forge, tmp_path):
+    """A run over the students with these handles."""
+
+    def make(*handles, marks=True):
+        write(toy_tree.root / "roster.csv", "student,name,team,repo_url",
+              *(f"{h},Name of {h.title()},{h},{forge.url(h)}" for h in handles))  # fmt: skip
+        if marks:
+            write(toy_tree.root / "marks/exam.csv", "student,points", *(f"{h},80" for h in handles))
+            write(toy_tree.root / "marks/project.csv", "student,points", *(f"{h},90" for h in handles))
+            write(toy_tree.root / "marks/t1_toy.csv", "team,criterion,points,reason",
+                  *(f"{h},essay,15,good" for h in handles))  # fmt: skip
+        return Run(
+            tree=toy_tree,
+            roster=toy_tree.roster(toy_tree.root / "roster.csv"),
+            store=Store(tmp_path / "state"),
+            out=tmp_path / "out",
+            sandbox="fake",
+            slots=2,
+            clock=lambda: AFTER_IT,
+        )
+
+    return make
+
+
+def write(path, *lines):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(lines) + "\n")
+
+
+def sheet(grades, team):
+    return next(s for s in grades.marksheets("t1_toy") if s.team == team)
+
+
+def test_right_work_earns_everything_and_wrong_work_loses_its_criterion(give, run_for):
+    give("ada", RIGHT)
+    give("bob", WRONG)
+    grades = pipeline.grade(run_for("ada", "bob"), ["t1_toy"])
+    assert sheet(grades, "ada").total == Decimal(95)
+    lost = {m.criterion: m.out_of - m.points for m in sheet(grades, "bob").marks if m.points != m.out_of}
+    assert lost == {"add": Decimal(40), "essay": Decimal(5)}
+
+
+def test_the_final_mark_weighs_45_25_30(give, run_for):
+    give("ada", RIGHT)
+    (row,) = pipeline.grade(run_for("ada"), ["t1_toy"]).rows
+    assert row.total == 90  # 95 * 0.45 + 80 * 0.25 + 90 * 0.30 = 89.75, rounded half up once
+    assert [cell.contribution for cell in row.cells] == [Decimal("42.75"), Decimal(20), Decimal(27)]
+
+
+def test_reports_are_written_for_everybody(give, run_for, tmp_path):
+    give("ada", RIGHT)
+    grades = pipeline.grade(run_for("ada", "nobody"), ["t1_toy"])
+    assert grades.index == tmp_path / "out" / "index.html"
+    assert sorted(p.name for p in (tmp_path / "out" / "students").iterdir()) == ["ada.html", "nobody.html"]
+    rows = list(csv.DictReader((tmp_path / "out" / "grades.csv").read_text().splitlines()))
+    assert [row["student"] for row in rows] == ["ada", "nobody"]
+
+
+def test_no_name_leaves_the_roster(give, run_for, tmp_path):
+    give("ada", RIGHT)
+    pipeline.grade(run_for("ada"), ["t1_toy"])
+    written = [p for folder in ("out", "state") for p in (tmp_path / folder).rglob("*") if p.is_file()]
+    assert len(written) > 8
+    for path in written:
+        assert b"Name of Ada" not in path.read_bytes(), path
+
+
+def test_an_unreachable_repository_costs_nothing_and_asks_for_a_person(give, run_for):
+    give("ada", RIGHT)
+    grades = pipeline.grade(run_for("ada", "gone"), ["t1_toy"])
+    gone = sheet(grades, "gone")
+    assert gone.total is None
+    assert gone.flags
+    assert sheet(grades, "ada").total == Decimal(95)
+
+
+def test_an_empty_repository_is_no_submission(forge, run_for):
+    forge.create("eve")
+    grades = pipeline.grade(run_for("eve"), ["t1_toy"])
+    assert sheet(grades, "eve").total == Decimal(15)
+    snapshot = grades.results[0].teams[0].snapshot
+    assert snapshot.evidence.decision is Decision.NO_COMMIT
+
+
+def test_a_late_commit_on_top_does_not_count(forge, give, run_for):
+    checkout = give("ada", WRONG)
+    checkout.commit("late", "2025-06-07 09:00", {"t1/counting.py": RIGHT})
+    checkout.push("2025-06-07 09:00")
+    grades = pipeline.grade(run_for("ada"), ["t1_toy"])
+    assert sheet(grades, "ada").lateness.days_late == 0
+    assert {m.criterion: m.points for m in sheet(grades, "ada").marks}["add"] == 0
+
+
+def test_work_a_day_late_pays_ten_percent(give, run_for):
+    give("ada", RIGHT, "2025-06-07 20:00")
+    late = sheet(pipeline.grade(run_for("ada"), ["t1_toy"]), "ada")
+    assert late.lateness.days_late == 1
+    assert late.total == Decimal(85)
+
+
+def test_a_broken_check_of_ours_leaves_the_mark_open_and_takes_nothing(toy_tree, give, run_for):
+    (toy_tree.checks_dir("t1_toy") / "public" / "test_add.py").write_text(
+        "import pytest\npytestmark = pytest.mark.task('count')\n"
+        "def test_add_adds(candidate):\n    raise OSError('our disk')\n"
+    )
+    give("ada", RIGHT)
+    grades = pipeline.grade(run_for("ada"), ["t1_toy"])
+    add = next(m for m in sheet(grades, "ada").marks if m.criterion == "add")
+    assert add.points is None
+    assert sheet(grades, "ada").total is None
+    assert grades.rows[0].total is None
+    assert grades.rows[0].cells[0].state is CellState.NOT_YET_MARKED
+
+
+def test_a_reference_that_fails_its_own_check_costs_nobody_anything(toy_tree, give, run_for):
+    reference = toy_tree.reference_dir("t1_toy") / "counting.py"
+    reference.write_text(reference.read_text().replace("a + b", "a * b"))
+    give("bob", WRONG)
+    add = next(
+        m for m in sheet(pipeline.grade(run_for("bob"), ["t1_toy"]), "bob").marks if m.criterion == "add"
+    )
+    assert add.points is None
+    assert add.needs_person
+
+
+def test_a_changed_rubric_runs_nothing_again(toy_tree, give, run_for):
+    give("bob", WRONG)
+    run = run_for("bob")
+    before = pipeline.grade(run, ["t1_toy"])
+    rubric = toy_tree.rubric_path("t1_toy")
+    rubric.write_text(rubric.read_text().replace("points = 40", "points = 30"))
+    events = []
+    after = pipeline.grade(replace(run, observe=lambda *event: events.append(event)), ["t1_toy"])
+    assert sheet(after, "bob").out_of == sheet(before, "bob").out_of - 10
+    assert not any(event == "running" for _, _, event in events)
+
+
+def test_only_the_team_that_was_asked_for_is_examined(give, run_for):
+    give("ada", RIGHT)
+    give("bob", WRONG)
+    events = []
+    run = replace(run_for("ada", "bob"), observe=lambda *event: events.append(event))
+    grades = pipeline.grade(run, ["t1_toy"], only=["bob"])
+    assert {team for _, team, event in events if event == "running"} == {"reference", "bob"}
+    assert [s.team for s in grades.marksheets("t1_toy")] == ["bob"]
+
+
+BEFORE_THE_DEADLINE, AFTER_IT = 1_749_150_000, 1_760_000_000
+
+
+@pytest.mark.parametrize(
+    ("first_look", "total"), [(BEFORE_THE_DEADLINE, Decimal(95)), (AFTER_IT, Decimal(55))]
+)
+def test_a_push_counts_unless_we_looked_after_the_deadline_and_it_was_not_there(
+    give, run_for, first_look, total
+):
+    checkout = give("ada", WRONG)
+    run = run_for("ada")
+    pipeline.grade(replace(run, clock=lambda: first_look), ["t1_toy"])
+    checkout.commit("mended", "2025-06-05 18:00", {"t1/counting.py": RIGHT})
+    checkout.push("2025-06-05 18:00")
+    assert sheet(pipeline.grade(run, ["t1_toy"]), "ada").total == total
+
+
+GRADE = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from grader import pipeline
+from grader.course.tree import CourseTree
+from grader.pipeline import Run
+from grader.store import Store
+course, state, out = map(Path, sys.argv[1:])
+tree = CourseTree.open(course)
+run = Run(tree=tree, roster=tree.roster(course / "roster.csv"), store=Store(state), out=out, sandbox="fake",
+          slots=2, clock=lambda: 1_760_000_000)
+pipeline.grade(run, ["t1_toy"])
+"""
+
+
+def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(give, run_for, toy_tree, tmp_path):
+    for number in range(5):
+        give(f"student{number}", f"{RIGHT}# {number}\n")
+    run = run_for(*(f"student{n}" for n in range(5)))
+    pipeline.grade(replace(run, store=Store(tmp_path / "quiet"), out=tmp_path / "quiet_out"), ["t1_toy"])
+
+    command = [
+        sys.executable,
+        "-c",
+        GRADE,
+        *map(str, (toy_tree.root, tmp_path / "rough", tmp_path / "rough_out")),
+    ]
+    chance = random.Random(3)
+    kills = 0
+    while True:
+        with subprocess.Popen(command) as process:
+            try:
+                process.wait(chance.uniform(0.5, 2.5))
+            except subprocess.TimeoutExpired:
+                os.kill(process.pid, signal.SIGKILL)
+                kills += 1
+                continue
+        assert process.returncode == 0
+        break
+    assert kills > 0
+    assert contents(tmp_path / "rough_out") == contents(tmp_path / "quiet_out")
+    assert contents(tmp_path / "rough", "examination.json") == contents(
+        tmp_path / "quiet", "examination.json"
+    )
+    assert not list((tmp_path / "rough").rglob(".tmp-*"))
+
+
+def contents(folder: Path, name: str = "*") -> dict[str, bytes]:
+    found = {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob(name) if p.is_file()}
+    assert found
+    return found
+
+
+def test_a_second_course_in_another_folder_is_not_disturbed(toy_tree, give, run_for, tmp_path):
+    give("ada", RIGHT)
+    run = run_for("ada")
+    shutil.copytree(toy_tree.root, tmp_path / "other")
+    other = replace(run, tree=CourseTree.open(tmp_path / "other"), store=Store(tmp_path / "other_state"))
+    assert pipeline.grade(run, ["t1_toy"]).rows == pipeline.grade(other, ["t1_toy"]).rows
