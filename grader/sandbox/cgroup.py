@@ -5,6 +5,7 @@ the grader's own group; only root under version 2 makes it at the top, where not
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def find_hierarchy(*, mounts: str | None = None, membership: str | None = None) 
         try:
             remove(hierarchy.create(Limits(), threads=1))
         except OSError as error:
-            refusals.append(f"{error.strerror}: {error.filename}")
+            refusals.append(f"{error.strerror}: {_without_serial(error.filename)}")
         else:
             return hierarchy
     found = "; ".join(refusals) or "no memory, pids and cpu controllers are mounted"
@@ -43,6 +44,11 @@ def find_hierarchy(*, mounts: str | None = None, membership: str | None = None) 
         f"no control group of this user can be written ({found}); run as root, or start with "
         "`systemd-run --user --scope -p Delegate=yes grader …`"
     )
+
+
+def _without_serial(path: str) -> str:
+    """The folder that was refused, not the name tried in it: the same message every time."""
+    return re.sub(r"/grader-\d[^/]*$", "", path)
 
 
 def own_directories(mounts: str, membership: str) -> dict[str, Path]:

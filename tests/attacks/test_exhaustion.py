@@ -145,7 +145,7 @@ def test_a_flood_of_output_is_ended_and_its_end_is_kept(attack):
     assert_ended_at(outcome, Limit.OUTPUT, allowed=256)
     assert outcome.ending.output.replace("flood ", "")[:6] in "flood "
     assert len(outcome.ending.output) <= 64 * 1024
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 6
 
 
 def test_what_it_prints_cannot_steer_a_terminal(attack):
@@ -162,7 +162,7 @@ def test_an_endless_loop_that_ignores_signals_is_ended_at_the_wall(attack):
     """
     started = time.monotonic()
     assert_ended_at(attack(script, session_wall_s=1), Limit.WALL, allowed=1)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 6
 
 
 def test_sleeping_for_ever_is_ended_at_the_wall(attack):
@@ -205,4 +205,4 @@ def test_closing_the_channel_and_working_on_is_ended_with_the_session(attacker):
     started = time.monotonic()
     ending = session.close()
     assert (ending.limit, ending.exit_code) == (None, None)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 6
