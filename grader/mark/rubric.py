@@ -1,0 +1,124 @@
+"""A snapshot, its examination, a rubric and the marks given by hand in; the marksheet out. Pure."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from grader.course.given_marks import ManualMark
+from grader.course.model import Bands, Criterion, LatePolicy, Rubric
+from grader.mark.criteria import (
+    NOTHING,
+    given,
+    mark_by_checks,
+    mark_by_metric,
+    mark_penalty,
+    not_yet_marked,
+    open_for_a_person,
+)
+from grader.mark.lateness import lateness
+from grader.records import Examination, Mark, Marksheet, Snapshot
+
+
+def mark(
+    snapshot: Snapshot,
+    examination: Examination | None,
+    rubric: Rubric,
+    bands: Bands | None,
+    manual: Mapping[str, ManualMark],
+    late: LatePolicy,
+    *,
+    recorded: Marksheet | None = None,
+) -> Marksheet:
+    """Mark one team's work for one assignment.
+
+    Args:
+        snapshot: what was collected; says why there is nothing, where there is nothing.
+        examination: what was found out about it; None where it was not examined.
+        rubric: the assignment's criteria.
+        bands: the calibration of its metrics; None before the first.
+        manual: marks given by people, by criterion; each beats what the grader found.
+        late: the late rule.
+        recorded: the marksheet that was given for the *same* commit before; measured marks of it stand
+            unless the new interval excludes them.
+
+    Returns:
+        A mark for every criterion of the rubric, in its order. The total is open while any of them is.
+
+    Raises:
+        ValueError: the examination or the rubric belong to other work than the snapshot.
+    """
+    _refuse_strangers(snapshot, examination, rubric)
+    earlier = {mark.criterion: mark for mark in recorded.marks} if recorded else {}
+    marks = tuple(
+        _by_hand(criterion, manual[criterion.id])
+        if criterion.id in manual
+        else _automatic(criterion, snapshot, examination, bands, earlier.get(criterion.id))
+        for criterion in rubric.criteria
+    )
+    return _marksheet(snapshot, marks, late, out_of=rubric.out_of)
+
+
+def _by_hand(criterion: Criterion, mark: ManualMark) -> Mark:
+    reason = mark.reason or "marked by hand"
+    return given(
+        criterion, mark.points, reason if criterion.kind == "manual" else f"{reason} (marked by hand)"
+    )
+
+
+def _automatic(
+    criterion: Criterion,
+    snapshot: Snapshot,
+    examination: Examination | None,
+    bands: Bands | None,
+    recorded: Mark | None,
+) -> Mark:
+    if criterion.kind == "manual":
+        return not_yet_marked(criterion)
+    if examination is None:
+        return _unexamined(criterion, snapshot)
+    if criterion.kind == "metric":
+        return mark_by_metric(criterion, examination, bands, recorded=recorded)
+    return (mark_by_checks if criterion.kind == "check" else mark_penalty)(criterion, examination)
+
+
+def _unexamined(criterion: Criterion, snapshot: Snapshot) -> Mark:
+    """Nothing was handed in: no points. Nobody knows why there is nothing: a person must look."""
+    if snapshot.problem_is_ours:
+        problem = snapshot.problem or "the work could not be collected"
+        return open_for_a_person(criterion, f"{problem}; this costs nothing until a person has looked")
+    if snapshot.commit is None or snapshot.problem is not None:
+        return given(criterion, NOTHING, snapshot.problem or "nothing was handed in")
+    return open_for_a_person(criterion, "not examined yet")
+
+
+def _marksheet(
+    snapshot: Snapshot, marks: tuple[Mark, ...], late: LatePolicy, *, out_of: Decimal
+) -> Marksheet:
+    points = [mark.points for mark in marks if mark.points is not None]
+    complete = len(points) == len(marks)
+    earned = max(sum(points, NOTHING), NOTHING) if complete else None
+    late_rule = lateness(late, days_late=snapshot.days_late, earned=earned, out_of=out_of)
+    return Marksheet(
+        team=snapshot.team,
+        assignment=snapshot.assignment,
+        marks=marks,
+        lateness=late_rule,
+        total=None if earned is None else earned - late_rule.deducted,
+        out_of=out_of,
+        flags=_flags(marks),
+    )
+
+
+def _flags(marks: tuple[Mark, ...]) -> tuple[str, ...]:
+    """Why a person must look: each reason once, with the criteria that it holds up."""
+    held_up: dict[str, list[str]] = {}
+    for mark in marks:
+        if mark.needs_person:
+            held_up.setdefault(mark.reason, []).append(mark.criterion)
+    return tuple(f"{', '.join(criteria)}: {reason}" for reason, criteria in held_up.items())
+
+
+def _refuse_strangers(snapshot: Snapshot, examination: Examination | None, rubric: Rubric) -> None:
+    if rubric.assignment != snapshot.assignment:
+        raise ValueError(f"rubric of {rubric.assignment} for a snapshot of {snapshot.assignment}")
+    if examination is not None and examination.assignment != snapshot.assignment:
+        raise ValueError(f"examination of {examination.assignment} for a snapshot of {snapshot.assignment}")
