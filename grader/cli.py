@@ -105,6 +105,24 @@ def grade(assignments: tuple[str, ...], only: tuple[str, ...], **options: Any) -
 @course_option
 @click.option("--roster", type=ANY_PATH, help="roster.csv; by default the one beside course.toml.")
 @click.option("--state", type=ANY_PATH, help="Where results are kept; by default .grader beside course.toml.")
+@reported
+def collect(**options: Any) -> None:
+    """Look at every repository now and keep what is seen, as evidence of what was there when.
+
+    Run it around a deadline. What it sees is kept even if somebody rewrites the history afterwards.
+    """
+    from grader import pipeline
+
+    problems = pipeline.look(_run(**options, out=None, sandbox="auto"))
+    for team, problem in problems.items():
+        click.echo(f"{team}: {problem}")
+    sys.exit(PERSON_NEEDED if problems else OK)
+
+
+@main.command()
+@course_option
+@click.option("--roster", type=ANY_PATH, help="roster.csv; by default the one beside course.toml.")
+@click.option("--state", type=ANY_PATH, help="Where results are kept; by default .grader beside course.toml.")
 @click.option("--out", type=ANY_PATH, help="Where reports are written; by default reports/ of the course.")
 @sandbox_option
 @reported

@@ -85,10 +85,10 @@ def grade(run: Run, assignment_ids: Sequence[str], *, only: Sequence[str] = ()) 
         return close_books(run)
 
 
-def look(run: Run) -> None:
-    """Look at every repository once and keep what is seen: evidence for later, and nothing else."""
+def look(run: Run) -> dict[str, str]:
+    """Look at every repository once and keep what is seen, as evidence; returns team → problem."""
     with run.store.locked():
-        _collector(run).observe(run.roster.teams)
+        return _collector(run).observe(run.roster.teams)
 
 
 def collect(run: Run, assignments: Sequence[Assignment], teams: Sequence[Team]) -> list[Collected]:
