@@ -15,7 +15,7 @@ class LatePolicy(Record):
     """The late rule as data."""
 
     enabled: bool = True
-    """False: being late costs nothing."""
+    """False: nothing that is late counts."""
     max_days: Annotated[int, Field(ge=0)] = 2
     """Nothing that is later than this many started days counts."""
     rate: Annotated[Decimal, Field(ge=0, le=1)] = Decimal("0.10")

@@ -19,13 +19,10 @@ def lateness(policy: LatePolicy, *, days_late: int, earned: Decimal | None, out_
     """
     if days_late == 0:
         return Lateness(days_late=0, deducted=Decimal(0), rule="on time")
-    if not policy.enabled:
-        rule = f"{_days(days_late)} late; the late rule is off"
-        return Lateness(days_late=days_late, deducted=Decimal(0), rule=rule)
     most = out_of if earned is None else max(earned, Decimal(0))
-    if days_late > policy.max_days:
-        rule = f"{_days(days_late)} late; nothing counts after {policy.max_days}"
-        return Lateness(days_late=days_late, deducted=most, rule=rule)
+    if not policy.enabled or days_late > policy.max_days:
+        last = f"nothing counts after {policy.max_days}" if policy.enabled else "late work does not count"
+        return Lateness(days_late=days_late, deducted=most, rule=f"{_days(days_late)} late; {last}")
     base = out_of if policy.base == "possible" else most
     share = min(policy.rate * days_late, Decimal(1))
     rule = f"{_days(days_late)} late; {_percent(policy.rate)} of the points {policy.base} for each"

@@ -55,9 +55,10 @@ def test_after_the_last_day_nothing_counts():
     assert rule(3, "80").rule == "3 started days late; nothing counts after 2"
 
 
-def test_a_rule_that_is_off_takes_nothing():
-    assert rule(1, "80", enabled=False).deducted == 0
-    assert rule(9, "80", enabled=False).rule == "9 started days late; the late rule is off"
+def test_where_the_rule_is_off_nothing_late_counts():
+    assert rule(1, "80", enabled=False).deducted == 80
+    assert rule(1, "80", enabled=False).rule == "1 started day late; late work does not count"
+    assert rule(0, "80", enabled=False).deducted == 0
 
 
 def test_while_something_is_not_marked_the_most_that_could_be_taken_is_shown():
