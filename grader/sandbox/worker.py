@@ -251,22 +251,35 @@ class Packer:
         if depth > NESTING or self._parts > PARTS:
             raise CannotSendError(f"a value nested deeper than {NESTING}, or of more than {PARTS} parts")
         kind = type(value)
+        if value is None or issubclass(kind, int | float | str):
+            return self._scalar(value, kind)
         if kind is list:
             return [self.tree(part, depth + 1) for part in value]
-        if kind in DICTS:
+        if issubclass(kind, tuple):
+            return {"$tuple": [self.tree(part, depth + 1) for part in tuple.__iter__(value)]}
+        if _is_one_of(kind, DICTS):
             return {
                 "$dict": [[self._key(key, depth), self.tree(part, depth + 1)] for key, part in value.items()]
             }
-        if issubclass(kind, tuple):
-            return {"$tuple": [self.tree(part, depth + 1) for part in tuple.__iter__(value)]}
-        if value is None or issubclass(kind, int | float | str):
-            return _scalar(value, kind)
         return self._object(value, kind, depth)
 
     def _key(self, key: Any, depth: int) -> Any:
         if key is not None and not issubclass(type(key), int | float | str | tuple):
             raise CannotSendError(f"a dict with a key of type {_name(type(key))}")
         return self.tree(key, depth + 1)
+
+    def _scalar(self, value: Any, kind: type) -> Any:
+        if value is None or kind is bool:
+            return value
+        if issubclass(kind, str):
+            self._parts += str.__len__(value) // 8
+            return _plain(value)
+        if issubclass(kind, float):
+            number = float.__float__(value)
+            return number if math.isfinite(number) else {"$float": repr(number)}
+        if not -(2**63) <= int.__int__(value) < 2**63:
+            raise CannotSendError("an integer of more than 64 bits")
+        return int.__int__(value)
 
     def _object(self, value: Any, kind: type, depth: int) -> Any:
         torch, numpy = self._worker.torch(), sys.modules.get("numpy")
@@ -384,7 +397,7 @@ def trace(error: Any, step: types.TracebackType | None, labels: set[str], root: 
         if code.co_filename in labels or code.co_filename.startswith(root + os.sep):
             steps.append((code.co_filename, step.tb_lineno, code.co_name))
         step = step.tb_next
-    if type(error) in SYNTAX_ERRORS and error.filename in labels:
+    if _is_one_of(type(error), SYNTAX_ERRORS) and error.filename in labels:
         steps.append((str(error.filename), error.lineno or 0, "<module>"))
     return [
         _step(file.removeprefix(root + os.sep), line, name, _line_of(file, line))
@@ -397,22 +410,14 @@ def _step(label: str, line: int, function: str, source: str) -> str:
     return _plain(f"{label}, line {line}{within}: {source.strip()}")[:200]
 
 
-def _scalar(value: Any, kind: type) -> Any:
-    if value is None or kind is bool:
-        return value
-    if issubclass(kind, str):
-        return _plain(value)
-    if issubclass(kind, float):
-        number = float.__float__(value)
-        return number if math.isfinite(number) else {"$float": repr(number)}
-    if not -(2**63) <= int.__int__(value) < 2**63:
-        raise CannotSendError("an integer of more than 64 bits")
-    return int.__int__(value)
+def _is_one_of(kind: type, kinds: Sequence[type]) -> bool:
+    """By identity, for what a class is equal to may be code of the submission."""
+    return any(kind is known for known in kinds)
 
 
 def _message(error: Any) -> str:
     try:
-        return _plain(str(error.msg if type(error) in SYNTAX_ERRORS else error))[:2000]
+        return _plain(str(error.msg if _is_one_of(type(error), SYNTAX_ERRORS) else error))[:2000]
     except BaseException:  # a message may be code of the submission as well
         return "its message cannot be shown"
 
