@@ -1,0 +1,59 @@
+"""A history and the commit that counts in, context for a person out. Never a verdict. Pure.
+
+Base rates on presumed-honest student repositories are in docs/deadlines.md: the date flags here were raised
+by none of 4,426 commits.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from grader.collect.deadline import branch, short
+from grader.collect.history import History
+from grader.collect.objects import Commit
+
+CLOCK_SKEW_S = 60
+LIMIT = 10
+"""Flags of one kind that are listed; more are only counted."""
+
+
+def date_flags(history: History, commit: str) -> tuple[str, ...]:
+    """Dates that an ordinary history does not have, among the commit and its ancestors."""
+    within = history.reachable([commit])
+    found = [
+        flag for one in history.commits.values() if one.id in within for flag in _odd_dates(history, one)
+    ]
+    hidden = len(found) - LIMIT
+    return (*found[:LIMIT], *([f"and {hidden} more flags about dates"] if hidden > 0 else []))
+
+
+def other_branch_flags(history: History, commit: str | None, others: Mapping[str, str]) -> tuple[str, ...]:
+    """Branches with newer work that the commit that counts does not contain.
+
+    Args:
+        history: with all branches.
+        commit: the commit that counts; None when there is none.
+        others: full branch name → its commit.
+    """
+    within = history.reachable([commit] if commit is not None else [])
+    own = max((history.commits[c].committed or 0 for c in within), default=0)
+    newer = [
+        f"branch `{branch(name)}` has newer work (commit {short(head)}) that is not part of the submission"
+        for name, head in sorted(others.items())
+        if head in history.commits and head not in within and (history.commits[head].committed or 0) > own
+    ]
+    hidden = len(newer) - LIMIT
+    return (*newer[:LIMIT], *([f"and {hidden} more branches with newer work"] if hidden > 0 else []))
+
+
+def _odd_dates(history: History, commit: Commit) -> Iterator[str]:
+    name = f"commit {short(commit.id)}"
+    if commit.committed is None:
+        yield f"{name} has no readable date"
+        return
+    for parent in commit.parents:
+        before = history.commits[parent].committed if parent in history.commits else None
+        if before is not None and commit.committed < before - CLOCK_SKEW_S:
+            yield f"{name} is dated before its parent {short(parent)}"
+    if commit.authored is not None and commit.authored > commit.committed + CLOCK_SKEW_S:
+        yield f"{name} was written later than committed, by its own dates"
+    if commit.committed > history.seen[commit.id].time + CLOCK_SKEW_S:
+        yield f"{name} is dated after it was first seen"

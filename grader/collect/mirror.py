@@ -1,0 +1,151 @@
+"""A team's repository URL in, a bare mirror that keeps every tip ever seen out.
+
+Tips are fetched by object id into `refs/seen/<id>` and never removed: after a force push the old work is
+still ours, and a hostile branch name never becomes an argument or a reference of ours.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from grader.collect.hardened_git import Git, GitFailedError, Remote
+from grader.collect.objects import OBJECT_ID, look_up
+from grader.errors import CollectError
+
+SEEN = "refs/seen/"
+PACK_LIMIT_MIB = 2048
+"""Largest pack that one fetch may write."""
+LISTING_LIMIT_MIB = 16
+HEADS_LIMIT = 500
+"""Branches that are fetched besides the one that counts."""
+
+_FSCK = "error: object "
+"""How git begins when an object is malformed."""
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+_BRANCH = re.compile(r"refs/heads/[^\x00-\x20\x7f~^:?*\[\\]+")
+
+
+@dataclass(frozen=True)
+class Heads:
+    """What the server says its branches are."""
+
+    default: str | None
+    """Full name of the default branch; None while the server names none."""
+    commits: Mapping[str, str]
+    """Full branch name → object id."""
+
+
+class Mirror:
+    """One bare repository per team. Made on first use; not shared between threads."""
+
+    def __init__(self, folder: Path, team: str, *, timeout_s: float) -> None:
+        if not _SAFE_NAME.fullmatch(team):
+            raise CollectError(f"team id {team!a} cannot name a folder; use letters, digits, '.', '_', '-'")
+        self.git = Git(folder / f"{team}.git", timeout_s)
+
+    @property
+    def exists(self) -> bool:
+        """True once the repository has been looked at."""
+        return (self.git.repository / "HEAD").is_file()
+
+    def list_heads(self, remote: Remote) -> Heads:
+        """Ask the server for its branches; nothing is downloaded.
+
+        Raises:
+            GitFailedError: the server cannot be reached, refuses, or is no repository.
+        """
+        self._make()
+        return parse_heads(
+            self.git.talk(
+                remote,
+                "ls-remote",
+                "--symref",
+                "submission",
+                "HEAD",
+                "refs/heads/*",
+                file_limit_mib=LISTING_LIMIT_MIB,
+            )
+        )
+
+    def fetch(self, remote: Remote, ids: Iterable[str]) -> None:
+        """Download what the mirror lacks of these commits and keep each as `refs/seen/<id>`.
+
+        Raises:
+            GitFailedError: a download failed, was refused by fsck or was larger than the limit.
+        """
+        missing = sorted(set(ids) - self.seen())
+        if not missing:
+            return
+        try:
+            self._fetch(remote, missing)
+        except GitFailedError as error:
+            if not error.reason.startswith(_FSCK):
+                raise
+            # While git leaves large files out it forgets which malformations are tolerated: fetch them too.
+            self._fetch(replace(remote, blob_limit_mib=None), missing)
+
+    def rescue(self, remote: Remote, ids: Iterable[str]) -> None:
+        """Try for commits that no branch has any more; a server need not give them out."""
+        known = look_up(self.git, sorted(set(ids)))
+        for object_id in sorted(set(ids) - known.keys()):
+            try:
+                self.fetch(remote, [object_id])
+            except GitFailedError:
+                continue
+
+    def seen(self) -> set[str]:
+        """Every tip that was ever fetched."""
+        listed = self.git.read("for-each-ref", "--format=%(refname)", SEEN).decode("ascii")
+        return {name.removeprefix(SEEN) for name in listed.split()}
+
+    def commits_among(self, ids: Iterable[str]) -> list[str]:
+        """Those of the ids that are commits and are here, sorted."""
+        known = look_up(self.git, sorted(set(ids)))
+        return sorted(object_id for object_id, found in known.items() if found.type == "commit")
+
+    def _fetch(self, remote: Remote, ids: Iterable[str]) -> None:
+        limit = remote.blob_limit_mib
+        self.git.talk(
+            remote,
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-write-fetch-head",
+            "--no-auto-maintenance",
+            "--no-recurse-submodules",
+            *([f"--filter=blob:limit={limit}m"] if limit is not None else []),
+            "--stdin",
+            "submission",
+            stdin="".join(f"{object_id}:{SEEN}{object_id}\n" for object_id in ids).encode(),
+            file_limit_mib=PACK_LIMIT_MIB,
+        )
+
+    def _make(self) -> None:
+        if not self.exists:
+            self.git.repository.mkdir(parents=True, exist_ok=True)
+            self.git.read("init", "--quiet", "--bare", "--initial-branch=none")
+
+
+def parse_heads(listing: bytes) -> Heads:
+    """Read the output of `git ls-remote --symref`; lines that no honest server sends are dropped."""
+    default: str | None = None
+    commits: dict[str, str] = {}
+    for line in listing.decode("utf-8", errors="replace").split("\n"):
+        value, _, name = line.partition("\t")
+        if name == "HEAD" and value.startswith("ref: ") and _is_branch(value[5:]):
+            default = value[5:]
+        elif _is_branch(name) and OBJECT_ID.fullmatch(value):
+            commits[name] = value
+    return Heads(default if default in commits else None, commits)
+
+
+def _is_branch(name: str) -> bool:
+    return bool(_BRANCH.fullmatch(name)) and ".." not in name and "�" not in name
+
+
+def fetch_list(heads: Heads, *, counting: str) -> list[str]:
+    """Ids worth fetching: the branch that counts, and a bounded number of others in order of name."""
+    others = [commit for name, commit in sorted(heads.commits.items()) if name != counting]
+    first = [heads.commits[counting]] if counting in heads.commits else []
+    return first + others[:HEADS_LIMIT]

@@ -1,0 +1,155 @@
+"""Raw git objects in, commits and tree entries out: parsed by us, so a bad date cannot pass for 1970."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO
+
+from grader.collect.hardened_git import MIB, Git
+from grader.errors import CollectError
+
+OBJECT_ID = re.compile(r"[0-9a-f]{40}")
+TREE_LIMIT_BYTES = 4 * MIB
+"""A single directory that is larger is not read; 4 MiB hold some 80,000 entries."""
+HISTORY_LIMIT_MIB = 512
+
+_SECONDS = re.compile(rb"[0-9]{1,12}")
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What a commit says about itself. Dates are the student's claim; None where there is no readable one."""
+
+    id: str
+    tree: str
+    parents: tuple[str, ...]
+    committed: int | None
+    authored: int | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a tree object. The name is whatever bytes the student's git wrote."""
+
+    mode: str
+    name: bytes
+    id: str
+
+
+@dataclass(frozen=True)
+class Known:
+    """Type and size of an object that the mirror has."""
+
+    type: str
+    size: int
+
+
+def parse_commit(object_id: str, raw: bytes) -> Commit:
+    """Read the headers of a raw commit object; the message is not looked at.
+
+    Of repeated headers the first counts. A date that is missing, not a number, or 0 (what git makes of a
+    date that it cannot read) is None.
+    """
+    headers = raw.partition(b"\n\n")[0].split(b"\n")
+    return Commit(
+        id=object_id,
+        tree=next(_values(headers, b"tree"), b"").decode("ascii", errors="replace"),
+        parents=tuple(value.decode("ascii", errors="replace") for value in _values(headers, b"parent")),
+        committed=_date(next(_values(headers, b"committer"), b"")),
+        authored=_date(next(_values(headers, b"author"), b"")),
+    )
+
+
+def parse_tree(raw: bytes) -> Iterator[Entry]:
+    """Read a raw tree object, entry by entry; a cut-off end is dropped."""
+    position = 0
+    while True:
+        space = raw.find(b" ", position)
+        end = raw.find(b"\0", space)
+        if space < 0 or end < 0 or end + 21 > len(raw):
+            return
+        mode = raw[position:space].decode("ascii", errors="replace")
+        yield Entry(mode.lstrip("0"), raw[space + 1 : end], raw[end + 1 : end + 21].hex())
+        position = end + 21
+
+
+def look_up(git: Git, ids: Sequence[str]) -> dict[str, Known]:
+    """Type and size of those objects that the mirror has; others are left out.
+
+    Args:
+        git: the mirror.
+        ids: object ids.
+    """
+    lines = git.read("cat-file", "--batch-check", stdin=_lines(ids)).decode("utf-8", "replace").splitlines()
+    found: dict[str, Known] = {}
+    for object_id, line in zip(ids, lines, strict=True):
+        words = line.split(" ")
+        if len(words) == 3 and OBJECT_ID.fullmatch(words[0]):
+            found[object_id] = Known(words[1], int(words[2]))
+    return found
+
+
+def read_objects(
+    git: Git, ids: Sequence[str], *, output_limit_mib: int = HISTORY_LIMIT_MIB
+) -> Iterator[tuple[str, bytes]]:
+    """Id and content of each object, in order; those that the mirror lacks are left out.
+
+    Raises:
+        GitFailedError: together they are larger than the limit.
+    """
+    with git.open("cat-file", "--batch", stdin=_lines(ids), output_limit_mib=output_limit_mib) as output:
+        for object_id in ids:
+            size = _announced_size(output)
+            if size is not None:
+                content = output.read(size)
+                output.read(1)
+                yield object_id, content
+
+
+def read_trees(git: Git, ids: Iterable[str]) -> dict[str, tuple[Entry, ...]]:
+    """Entries of each tree; one that is missing, no tree or too large is left out."""
+    wanted = sorted(set(ids))
+    known = look_up(git, wanted)
+    small = [
+        tree
+        for tree in wanted
+        if tree in known and known[tree].type == "tree" and known[tree].size <= TREE_LIMIT_BYTES
+    ]
+    return {tree: tuple(parse_tree(raw)) for tree, raw in read_objects(git, small)}
+
+
+def read_history(git: Git, tips: Sequence[str]) -> dict[str, Commit]:
+    """Every commit that can be reached from the tips, parents before children.
+
+    Raises:
+        GitFailedError: the mirror is damaged or the history is beyond all measure.
+    """
+    if not tips:
+        return {}
+    listed = git.read("rev-list", "--topo-order", "--reverse", "--stdin", stdin=_lines(tips))
+    ids = listed.decode("ascii").split()
+    commits = {object_id: parse_commit(object_id, raw) for object_id, raw in read_objects(git, ids)}
+    if len(commits) != len(ids):
+        raise CollectError(f"{len(ids) - len(commits)} commits are missing from the mirror; fetch it again")
+    return commits
+
+
+def _announced_size(output: IO[bytes]) -> int | None:
+    words = output.readline().split()
+    return int(words[2]) if len(words) == 3 else None
+
+
+def _values(headers: Sequence[bytes], name: bytes) -> Iterator[bytes]:
+    prefix = name + b" "
+    return (line[len(prefix) :] for line in headers if line.startswith(prefix))
+
+
+def _date(person: bytes) -> int | None:
+    words = person.rpartition(b">")[2].split()
+    if not words or not _SECONDS.fullmatch(words[0]):
+        return None
+    return int(words[0]) or None
+
+
+def _lines(words: Iterable[str]) -> bytes:
+    return "".join(f"{word}\n" for word in words).encode()

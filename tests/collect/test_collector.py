@@ -1,0 +1,514 @@
+"""The collect stage from a server's repository to a Snapshot, its files and its modules."""
+
+import json
+
+import pytest
+
+from grader.collect.collector import Collected
+from grader.errors import ConfigurationError, StoreError
+from grader.records import Decision, EvidenceLevel
+from tests.collect.lab import (
+    DAY,
+    HOUR,
+    MAIN,
+    NOTHING,
+    Desk,
+    Repository,
+    T,
+    assignment,
+    course,
+    extension,
+    team,
+)
+
+
+@pytest.fixture
+def repository(tmp_path):
+    return Repository(tmp_path / "server.git")
+
+
+@pytest.fixture
+def desk(tmp_path):
+    return Desk(tmp_path, course())
+
+
+def late_desk(tmp_path, **rule):
+    return Desk(tmp_path, course(late={"enabled": True, "max_days": 2} | rule))
+
+
+def record_pushes(desk, *pushes, who="team01"):
+    desk.records.mkdir(exist_ok=True)
+    items = [
+        {"ref": MAIN, "before": before or NOTHING, "after": after or NOTHING, "timestamp": time}
+        for before, after, time in pushes
+    ]
+    (desk.records / f"{who}.json").write_text(json.dumps(items))
+
+
+def collected(desk, repository, what=None, **options):
+    who = team(repository.url, **options)
+    assert desk.observe(who) == {}
+    return desk.collect(who, what)
+
+
+def test_the_commit_on_time_is_taken_with_its_files_and_modules(repository, desk):
+    repository.commit(
+        "c1", T - HOUR, files={"a1": {"work.py": "x = 'on time'\n", "data": {"d.txt": "d"}}, "README": "r"}
+    )
+    repository.commit("c2", T + HOUR, ["c1"])
+    repository.point("main", "c2")
+    taken = collected(desk, repository)
+    snapshot = taken.snapshot
+    assert (snapshot.team, snapshot.assignment) == ("team01", "a1_language_models")
+    assert snapshot.commit == repository.commits["c1"]
+    assert snapshot.tree == repository.git("rev-parse", f"{snapshot.commit}:a1")
+    assert snapshot.committer_date == T - HOUR
+    assert snapshot.evidence.decision is Decision.CLAIMED_ONLY
+    assert snapshot.evidence.deadline == T
+    assert snapshot.evidence.deadline_text == "2024-10-01 23:59:59 America/Toronto"
+    assert (snapshot.problem, snapshot.days_late) == (None, 0)
+    assert desk.text(taken, "work.py") == b"x = 'on time'\n"
+    assert desk.text(taken, "data/d.txt") == b"d"
+    assert list(taken.prepared.modules) == ["work"]
+
+
+def test_a_collected_record_can_be_saved_and_read_back(repository, desk):
+    repository.commit("c1", T - HOUR)
+    repository.point("main", "c1")
+    taken = collected(desk, repository)
+    assert Collected.model_validate_json(taken.model_dump_json()) == taken
+
+
+def test_the_root_of_the_repository_can_be_the_submission(repository, desk):
+    repository.commit("c1", T - HOUR, files={"work.py": "x = 1\n"})
+    repository.point("main", "c1")
+    taken = collected(desk, repository, assignment(folder=""))
+    assert desk.text(taken, "work.py") == b"x = 1\n"
+    assert taken.snapshot.tree == repository.git("rev-parse", f"{taken.snapshot.commit}^{{tree}}")
+
+
+def test_a_folder_name_in_other_case_is_accepted(repository, desk):
+    repository.commit("c1", T - HOUR, files={"A1": {"work.py": "x = 1\n"}})
+    repository.point("main", "c1")
+    assert desk.text(collected(desk, repository), "work.py") == b"x = 1\n"
+
+
+def test_push_records_confirm_and_reveal_a_backdated_commit(repository, desk):
+    repository.commit("c1", T - 5 * HOUR)
+    repository.commit("c2", T - HOUR, ["c1"])
+    repository.point("main", "c2")
+    c1, c2 = repository.commits["c1"], repository.commits["c2"]
+    record_pushes(desk, (None, c1, T - 4 * HOUR), (c1, c2, T + HOUR))
+    snapshot = collected(desk, repository).snapshot
+    assert snapshot.commit == c1
+    assert (snapshot.evidence.decision, snapshot.evidence.level) == (Decision.GAP, EvidenceLevel.PUSH_RECORD)
+
+
+def test_what_a_forge_answers_can_be_used_as_it_is(repository, desk):
+    repository.commit("c1", T - HOUR)
+    repository.point("main", "c1")
+    desk.records.mkdir()
+    answer = [
+        {
+            "id": 1,
+            "activity_type": "push",
+            "ref": MAIN,
+            "before": NOTHING,
+            "after": repository.commits["c1"],
+            "timestamp": "2024-10-02T03:30:00Z",
+            "actor": {"login": "s"},
+        }
+    ]
+    (desk.records / "team01.json").write_text(json.dumps(answer))
+    evidence = collected(desk, repository).snapshot.evidence
+    assert evidence.decision is Decision.CONFIRMED
+    assert [sighting.time for sighting in evidence.sightings] == [T - 1800]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("{", "not readable as JSON"),
+        ("{}", "expected a list of pushes, got dict"),
+        ("[3]", "item 1: expected an object"),
+        ('[{"ref": "main"}]', "item 1: ref: expected a full name"),
+        ('[{"ref": "refs/heads/main", "before": "x"}]', "item 1: before: expected 40 hexadecimal digits"),
+        (
+            json.dumps([{"ref": MAIN, "before": NOTHING, "after": NOTHING, "timestamp": "2024-10-01 23:00"}]),
+            "item 1: timestamp: expected ISO 8601 with an offset",
+        ),
+        (
+            json.dumps([{"ref": MAIN, "before": NOTHING, "after": NOTHING, "timestamp": 1_727_841_600_000}]),
+            "item 1: timestamp",
+        ),
+        (
+            json.dumps([{"ref": MAIN, "before": NOTHING, "after": NOTHING, "timestamp": True}]),
+            "item 1: timestamp",
+        ),
+    ],
+)
+def test_a_wrong_push_record_file_is_named_with_item_and_field(repository, desk, content, complaint):
+    repository.commit("c1", T - HOUR)
+    repository.point("main", "c1")
+    desk.records.mkdir()
+    (desk.records / "team01.json").write_text(content)
+    who = team(repository.url)
+    assert complaint in desk.observe(who)["team01"]
+    with pytest.raises(ConfigurationError, match=r"team01\.json") as raised:
+        desk.collect(who)
+    assert complaint in str(raised.value)
+
+
+def test_work_that_was_forced_away_is_still_ours_when_we_had_seen_it(repository, desk):
+    repository.commit("old", T - 3 * HOUR, files={"a1": {"work.py": "x = 'old'\n"}})
+    repository.point("main", "old")
+    who = team(repository.url)
+    desk.observe(who, at=T - HOUR)
+    repository.commit("new", T + HOUR)
+    repository.point("main", "new")
+    repository.git("reflog", "expire", "--expire=now", "--all")
+    repository.git("gc", "-q", "--prune=now")
+    desk.observe(who, at=T + DAY)
+    taken = desk.collect(who)
+    assert taken.snapshot.commit == repository.commits["old"]
+    assert taken.snapshot.evidence.decision is Decision.REWRITTEN
+    assert taken.snapshot.evidence.sightings[0].source == "round 1 of our own ledger"
+    assert desk.text(taken, "work.py") == b"x = 'old'\n"
+
+
+def forced_away_before_we_looked(repository, desk):
+    old = repository.commit("old", T - 3 * HOUR)
+    new = repository.commit("new", T + HOUR, files={"a1": {"work.py": "x = 'new'\n"}})
+    repository.point("main", "new")
+    record_pushes(desk, (None, old, T - 2 * HOUR), (old, new, T + HOUR))
+    return old
+
+
+def test_a_recorded_commit_that_no_branch_has_is_fetched_by_its_id(repository, desk):
+    old = forced_away_before_we_looked(repository, desk)
+    snapshot = collected(desk, repository).snapshot
+    assert (snapshot.commit, snapshot.evidence.decision) == (old, Decision.REWRITTEN)
+    assert snapshot.tree is not None
+
+
+def test_a_recorded_commit_that_the_server_has_lost_is_for_a_person(repository, desk):
+    old = forced_away_before_we_looked(repository, desk)
+    repository.git("gc", "-q", "--prune=now")
+    snapshot = collected(desk, repository).snapshot
+    assert (snapshot.commit, snapshot.tree) == (old, None)
+    assert snapshot.problem_is_ours
+    assert "can no longer be had" in snapshot.problem
+
+
+def test_an_empty_repository_is_no_submission(repository, desk):
+    snapshot = collected(desk, repository).snapshot
+    assert snapshot.evidence.decision is Decision.NO_COMMIT
+    assert snapshot.problem == "no submission: the repository is empty"
+    assert (snapshot.commit, snapshot.problem_is_ours) == (None, False)
+
+
+def test_a_commit_without_the_assignments_folder_is_no_submission_and_says_where_it_looked(repository, desk):
+    commit = repository.commit("c1", T - HOUR, files={"a2": {"work.py": "x = 1\n"}})
+    repository.point("main", "c1")
+    snapshot = collected(desk, repository).snapshot
+    assert snapshot.commit == commit
+    assert snapshot.problem == (
+        f"no submission: the folder `a1` holds no file in commit {commit[:10]} of `main`, the last one on time"
+    )
+    assert not snapshot.problem_is_ours
+
+
+def test_a_folder_with_nothing_but_a_symbolic_link_holds_no_file(repository, desk):
+    link = repository.blob("/etc/passwd")
+    repository.commit("c1", T - HOUR, files={"a1": {"work.py": ("120000", link)}})
+    repository.point("main", "c1")
+    assert collected(desk, repository).snapshot.tree is None
+
+
+def test_an_unreachable_repository_is_our_problem_and_nobody_elses(repository, desk, tmp_path):
+    repository.commit("c1", T - HOUR)
+    repository.point("main", "c1")
+    here, gone = team(repository.url), team((tmp_path / "gone.git").as_uri(), "team02")
+    problems = desk.observe(gone, here)
+    assert list(problems) == ["team02"]
+    assert "git ls-remote: fatal" in problems["team02"]
+    snapshot = desk.collect(gone).snapshot
+    assert (snapshot.evidence.decision, snapshot.problem_is_ours) == (Decision.UNREACHABLE, True)
+    assert snapshot.commit is None
+    assert desk.collect(here).snapshot.tree is not None
+
+
+def test_a_team_that_was_never_looked_at_is_unreachable(repository, desk):
+    assert desk.collect(team(repository.url)).snapshot.evidence.decision is Decision.UNREACHABLE
+
+
+def test_a_repository_that_vanishes_before_the_deadline_is_not_judged_by_an_old_look(repository, desk):
+    repository.commit("c1", T - 3 * DAY)
+    repository.point("main", "c1")
+    who = team(repository.url)
+    desk.observe(who, at=T - 2 * DAY)
+    repository.folder.rename(repository.folder.with_name("moved"))
+    desk.observe(who, at=T + HOUR)
+    assert desk.collect(who).snapshot.evidence.decision is Decision.UNREACHABLE
+
+
+def test_a_repository_that_vanishes_after_we_saw_the_deadline_pass_is_judged_by_what_we_have(
+    repository, desk
+):
+    repository.commit("c1", T - 3 * DAY)
+    repository.point("main", "c1")
+    who = team(repository.url)
+    desk.observe(who, at=T)
+    repository.folder.rename(repository.folder.with_name("moved"))
+    desk.observe(who, at=T + DAY)
+    assert desk.collect(who).snapshot.commit == repository.commits["c1"]
+
+
+def test_an_extension_moves_the_deadline_of_one_team(repository, desk):
+    repository.commit("c1", T - HOUR)
+    repository.commit("c2", T + HOUR, ["c1"])
+    repository.point("main", "c2")
+    extended = team(repository.url, extensions=(extension("2024-10-02 12:00"),))
+    desk.observe(extended)
+    assert desk.collect(extended).snapshot.commit == repository.commits["c2"]
+    assert desk.collect(team(repository.url)).snapshot.commit == repository.commits["c1"]
+
+
+def test_the_branch_of_the_course_counts_and_newer_work_elsewhere_is_flagged(repository, tmp_path):
+    repository.commit("c1", T - 5 * HOUR)
+    repository.commit("dev", T - 2 * HOUR, ["c1"])
+    repository.point("main", "c1")
+    repository.point("dev", "dev")
+    snapshot = collected(Desk(tmp_path, course()), repository).snapshot
+    assert snapshot.commit == repository.commits["c1"]
+    assert any(flag.startswith("branch `dev` has newer work") for flag in snapshot.evidence.flags)
+    other = Desk(tmp_path / "other", course(branch="dev"))
+    assert collected(other, repository).snapshot.commit == repository.commits["dev"]
+
+
+def test_a_missing_branch_of_the_course_is_said_with_those_there_are(repository, tmp_path):
+    repository.commit("c1", T - HOUR)
+    repository.point("main", "c1")
+    snapshot = collected(Desk(tmp_path, course(branch="submission")), repository).snapshot
+    assert snapshot.problem == "no submission: the repository has no branch `submission`; it has `main`"
+
+
+def test_the_default_branch_of_the_deadline_counts_when_it_is_changed_later(repository, desk):
+    repository.commit("c1", T - 2 * HOUR)
+    repository.commit("c2", T - HOUR)
+    repository.point("main", "c1")
+    repository.point("other", "c2")
+    who = team(repository.url)
+    desk.observe(who, at=T - 60)
+    repository.git("symbolic-ref", "HEAD", "refs/heads/other")
+    desk.observe(who, at=T + DAY)
+    assert desk.collect(who).snapshot.commit == repository.commits["c1"]
+
+
+def test_without_a_default_branch_the_only_branch_counts_and_of_several_a_person_chooses(repository, desk):
+    repository.commit("c1", T - HOUR)
+    repository.point("master", "c1")
+    assert collected(desk, repository).snapshot.commit == repository.commits["c1"]
+    repository.point("work", "c1")
+    who = team(repository.url, "team02")
+    desk.observe(who)
+    snapshot = desk.collect(who).snapshot
+    assert (snapshot.evidence.decision, snapshot.problem_is_ours) == (Decision.AMBIGUOUS, True)
+    assert "`master`, `work`" in snapshot.problem
+
+
+def merged_lines(repository, *, alice, bob):
+    repository.commit("c1", T - 50 * HOUR)
+    repository.commit("alice", T - 3 * HOUR, ["c1"], files=alice)
+    repository.commit("bob", T - HOUR, ["c1"], files=bob)
+    repository.commit("merge", T + HOUR, ["alice", "bob"])
+    repository.point("main", "merge")
+
+
+def test_two_lines_of_work_that_differ_are_for_a_person(repository, desk):
+    merged_lines(repository, alice={"a1": {"work.py": "x = 1"}}, bob={"a1": {"work.py": "x = 2"}})
+    snapshot = collected(desk, repository).snapshot
+    assert (snapshot.commit, snapshot.evidence.decision) == (None, Decision.AMBIGUOUS)
+    assert snapshot.problem_is_ours
+    assert snapshot.problem == snapshot.evidence.explanation
+
+
+def test_two_lines_of_work_that_agree_about_the_assignment_need_nobody(repository, desk):
+    same = {"work.py": "x = 1"}
+    merged_lines(repository, alice={"a1": same, "a3": {"q": "1"}}, bob={"a1": same})
+    taken = collected(desk, repository)
+    assert taken.snapshot.evidence.decision is Decision.AMBIGUOUS
+    assert (taken.snapshot.problem, taken.snapshot.problem_is_ours) == (None, False)
+    assert desk.text(taken, "work.py") == b"x = 1"
+
+
+def test_the_same_mirror_gives_the_same_bytes_and_a_fresh_one_does_too(repository, tmp_path):
+    repository.commit("c1", T - HOUR)
+    repository.commit("c2", T + HOUR, ["c1"])
+    repository.point("main", "c2")
+    first, second = Desk(tmp_path / "1", course()), Desk(tmp_path / "2", course(), now=T + 90 * DAY)
+    taken = collected(first, repository)
+    first.observe(team(repository.url), at=T + 60 * DAY)
+    again = first.collect(team(repository.url))
+    assert taken.model_dump_json() == again.model_dump_json()
+    assert taken.model_dump_json() == collected(second, repository).model_dump_json()
+
+
+def handed_in(repository, *dates, folder="a1"):
+    """A first commit without the assignment, on time, and one with new work for each date."""
+    repository.commit("start", T - DAY, files={"README": "r"})
+    last = "start"
+    for number, date in enumerate(dates):
+        repository.commit(
+            f"w{number}", date, [last], files={folder: {"work.py": f"x = {number}"}, "README": "r"}
+        )
+        last = f"w{number}"
+    repository.point("main", last)
+
+
+@pytest.mark.parametrize(
+    ("after", "days"), [(0, 1), (1, 1), (DAY - 1, 1), (DAY, 2), (2 * DAY - 1, 2), (2 * DAY, None)]
+)
+def test_late_work_counts_with_its_started_days(repository, tmp_path, after, days):
+    handed_in(repository, T + after)
+    snapshot = collected(late_desk(tmp_path), repository).snapshot
+    if days is None:
+        assert snapshot.tree is None
+        assert snapshot.problem.startswith("no submission")
+    else:
+        assert (snapshot.commit, snapshot.days_late) == (repository.commits["w0"], days)
+        assert snapshot.evidence.deadline == T
+        assert snapshot.evidence.explanation.startswith(f"handed in late by {days} started day")
+
+
+def test_without_a_late_rule_late_work_is_no_submission(repository, desk):
+    handed_in(repository, T + HOUR)
+    assert collected(desk, repository).snapshot.tree is None
+
+
+def test_late_days_are_counted_by_the_wall_clock_when_the_clocks_change(repository, tmp_path):
+    what = assignment(deadline="2024-11-02 23:59")
+    first_late = 1_730_606_400
+    handed_in(repository, first_late + 24 * HOUR + 1800)
+    desk = late_desk(tmp_path)
+    desk.clock.now = first_late + 30 * DAY
+    snapshot = collected(desk, repository, what).snapshot
+    assert (snapshot.evidence.deadline, snapshot.days_late) == (first_late, 1)
+
+
+@pytest.mark.parametrize(("after_s", "days"), [(599, 0), (600, 1), (DAY + 599, 1), (DAY + 600, 2)])
+def test_grace_minutes_cost_nothing(repository, tmp_path, after_s, days):
+    handed_in(repository, T + after_s)
+    snapshot = collected(late_desk(tmp_path, grace_minutes=10), repository).snapshot
+    assert (snapshot.commit, snapshot.days_late) == (repository.commits["w0"], days)
+    assert snapshot.evidence.deadline_text == (
+        "2024-10-02 00:09:59 America/Toronto (with 10 minutes of grace)"
+    )
+
+
+def test_work_on_time_is_not_replaced_by_late_work(repository, tmp_path):
+    handed_in(repository, T - HOUR, T + HOUR)
+    snapshot = collected(late_desk(tmp_path), repository).snapshot
+    assert (snapshot.commit, snapshot.days_late) == (repository.commits["w0"], 0)
+
+
+def test_the_latest_work_replaces_it_where_the_course_says_so(repository, tmp_path):
+    handed_in(repository, T - HOUR, T + HOUR, T + 30 * HOUR, T + 3 * DAY)
+    snapshot = collected(late_desk(tmp_path, takes="latest"), repository).snapshot
+    assert (snapshot.commit, snapshot.days_late) == (repository.commits["w2"], 2)
+    assert "the course takes the latest work" in snapshot.evidence.explanation
+
+
+def test_late_commits_about_another_assignment_do_not_make_this_one_late(repository, tmp_path):
+    work = {"work.py": "x = 1"}
+    repository.commit("c1", T - HOUR, files={"a1": work})
+    repository.commit("c2", T + HOUR, ["c1"], files={"a1": work, "a3": {"w.py": "y"}})
+    repository.point("main", "c2")
+    snapshot = collected(late_desk(tmp_path, takes="latest"), repository).snapshot
+    assert (snapshot.commit, snapshot.days_late) == (repository.commits["c1"], 0)
+
+
+def test_late_days_end_where_the_assignments_own_folder_was_finished(repository, tmp_path):
+    work = {"work.py": "x = 1"}
+    repository.commit("start", T - DAY, files={"README": "r"})
+    repository.commit("c1", T + HOUR, ["start"], files={"a1": work})
+    repository.commit("c2", T + 30 * HOUR, ["c1"], files={"a1": work, "a3": {"w.py": "y"}})
+    repository.point("main", "c2")
+    snapshot = collected(late_desk(tmp_path), repository).snapshot
+    assert (snapshot.commit, snapshot.days_late) == (repository.commits["c1"], 1)
+
+
+def test_a_push_record_decides_how_late_backdated_work_is(repository, tmp_path):
+    desk = late_desk(tmp_path)
+    handed_in(repository, T - HOUR)
+    start, work = repository.commits["start"], repository.commits["w0"]
+    record_pushes(desk, (None, start, T - DAY), (start, work, T + 25 * HOUR))
+    snapshot = collected(desk, repository).snapshot
+    assert (snapshot.commit, snapshot.days_late) == (work, 2)
+
+
+def test_a_late_commit_dated_on_time_is_at_least_one_day_late(repository, tmp_path):
+    desk = late_desk(tmp_path)
+    handed_in(repository, T - HOUR)
+    repository.point("main", "start")
+    who = team(repository.url)
+    desk.observe(who, at=T - 5)
+    repository.point("main", "w0")
+    desk.observe(who, at=T + 40 * HOUR)
+    snapshot = desk.collect(who).snapshot
+    assert (snapshot.commit, snapshot.days_late) == (repository.commits["w0"], 1)
+
+
+def test_odd_dates_are_flagged_and_ordinary_ones_are_not(repository, desk):
+    repository.commit("c1", T - 2 * HOUR)
+    repository.commit("c2", T - 3 * HOUR, ["c1"])
+    repository.commit("c3", T - HOUR, ["c2"], authored=T - 10)
+    repository.point("main", "c3")
+    flags = collected(desk, repository).snapshot.evidence.flags
+    c1, c2, c3 = (repository.commits[name][:10] for name in ("c1", "c2", "c3"))
+    assert flags == (
+        f"commit {c2} is dated before its parent {c1}",
+        f"commit {c3} was written later than committed, by its own dates",
+    )
+
+
+def test_an_ordinary_history_has_no_flags(repository, desk):
+    repository.commit("c1", T - 2 * HOUR)
+    repository.commit("c2", T - HOUR, ["c1"], authored=T - 2 * HOUR)
+    repository.point("main", "c2")
+    assert collected(desk, repository).snapshot.evidence.flags == ()
+
+
+def test_a_damaged_ledger_stops_everything(repository, desk):
+    repository.commit("c1", T - HOUR)
+    repository.point("main", "c1")
+    who = team(repository.url)
+    desk.observe(who)
+    page = desk.state / "ledger" / "000001.txt"
+    page.chmod(0o644)
+    page.write_text(page.read_text().replace("team01 refs/heads/main", "team01 refs/heads/mean ?"))
+    with pytest.raises(StoreError, match=r"000001\.txt"):
+        desk.observe(who)
+    with pytest.raises(StoreError, match=r"000001\.txt"):
+        desk.collect(who)
+
+
+def test_notes_about_skipped_files_reach_the_student(repository, desk):
+    link = repository.blob("/etc/passwd")
+    repository.commit("c1", T - HOUR, files={"a1": {"work.py": "x = 1\n", "link": ("120000", link)}})
+    repository.point("main", "c1")
+    assert (
+        collected(desk, repository).prepared.notes[0] == "link was left out: symbolic links are not followed"
+    )
+
+
+def test_many_teams_are_looked_at_side_by_side(tmp_path, desk):
+    repositories = [Repository(tmp_path / f"server{number}.git") for number in range(5)]
+    teams = []
+    for number, repository in enumerate(repositories):
+        repository.commit("c1", T - HOUR, files={"a1": {"work.py": f"x = {number}"}})
+        repository.point("main", "c1")
+        teams.append(team(repository.url, f"team{number:02d}"))
+    assert desk.observe(*teams) == {}
+    for number, who in enumerate(teams):
+        assert desk.text(desk.collect(who), "work.py") == f"x = {number}".encode()
