@@ -147,17 +147,13 @@ def _on_the_scale(criterion: Criterion, figure: Measurement, band: Band, recorde
 
 
 def _comparable(recorded: Mark, criterion: Criterion, band: Band) -> bool:
-    """Whether an earlier mark was measured, and given on the same scale; a changed rubric starts afresh."""
+    """Whether an earlier mark was given on the same scale; after a change of rubric or band none was."""
     anchors = (recorded.out_of, recorded.full_at, recorded.none_at)
     on_grid = recorded.points is not None and recorded.points in {
         criterion.points,
         quantised(recorded.points, step=criterion.step, most=criterion.points),
     }
-    return (
-        on_grid
-        and recorded.measurement is not None
-        and anchors == (criterion.points, band.full_at, band.none_at)
-    )
+    return on_grid and anchors == (criterion.points, band.full_at, band.none_at)
 
 
 def _chosen(patterns: Sequence[str], examination: Examination) -> list[Outcome]:

@@ -24,7 +24,7 @@ def lateness(policy: LatePolicy, *, days_late: int, earned: Decimal | None, out_
         last = f"nothing counts after {policy.max_days}" if policy.enabled else "late work does not count"
         return Lateness(days_late=days_late, deducted=most, rule=f"{_days(days_late)} late; {last}")
     base = out_of if policy.base == "possible" else most
-    share = min(policy.rate * days_late, Decimal(1))
+    share = policy.rate * days_late
     rule = f"{_days(days_late)} late; {_percent(policy.rate)} of the points {policy.base} for each"
     return Lateness(days_late=days_late, deducted=min(share * base, most), rule=rule)
 

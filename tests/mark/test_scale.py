@@ -144,6 +144,13 @@ def test_a_recorded_mark_that_the_interval_excludes_is_replaced():
     assert settled(fresh, recorded=Decimal(4), criterion=metric()) == Decimal("5.5")
 
 
+def test_a_value_on_the_border_of_two_grid_points_may_move_by_rounding():
+    border = scaled(measurement(3.9 + 1e-7), criterion=metric(), band=band(2, 6))
+    beyond = scaled(measurement(3.9 - 1e-7), criterion=metric(), band=band(2, 6))
+    assert (border.points, beyond.points) == (Decimal(5), Decimal("5.5"))
+    assert settled(beyond, recorded=border.points, criterion=metric()) == 5
+
+
 @given(scales(), SMALL, st.floats(0, 1))
 def test_grading_the_same_measurement_a_hundred_times_changes_no_mark(scale, value, half):
     rule, anchors = scale
