@@ -65,15 +65,26 @@ def elbo(log_likelihood: Float[Tensor, "*batch"], *, kl: Float[Tensor, "*batch"]
 
 def log_importance_weights(
     log_likelihood: Float[Tensor, "K B"],
-    z: Float[Tensor, "K B d"],
+    noise: Float[Tensor, "K B d"],
     *,
     mean: Float[Tensor, "B d"],
     log_variance: Float[Tensor, "B d"],
 ) -> Float[Tensor, "K B"]:
-    """The log w = log p(x|z) + log p(z) - log q(z|x) of every draw, in nats; w has mean p(x) under q."""
-    standard = torch.zeros_like(mean)
-    prior = gaussian_log_density(z, mean=standard, log_variance=standard)
-    return log_likelihood.double() + prior - gaussian_log_density(z, mean=mean, log_variance=log_variance)
+    """The log w = log p(x|z) + log p(z) - log q(z|x) of every draw, in nats; w has mean p(x) under q.
+
+    q is evaluated through the noise and never through z: a z that was rounded on its way to a decoder would
+    lie many of the smallest standard deviations off, and the weight would grow without bound.
+
+    Args:
+        log_likelihood: log p(x|z) at z = mean + exp(log_variance / 2) x noise.
+        noise: standard normal draws.
+        mean: of q, for each image.
+        log_variance: of q, for each image.
+    """
+    drawn, spread = noise.double(), log_variance.double()
+    z = mean.double() + (spread / 2).exp() * drawn
+    log_prior_over_posterior = 0.5 * (drawn.square() + spread - z.square()).sum(-1)
+    return log_likelihood.double() + log_prior_over_posterior
 
 
 def importance_bound(log_weights: Float[Tensor, "K *batch"]) -> Float[Tensor, "*batch"]:

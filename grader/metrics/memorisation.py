@@ -1,11 +1,12 @@
 """Samples and training images in, the share of samples that are near copies out. Pure.
 
-A near copy lies closer to a training image than images which nobody trained on ever do. The distance is the
-squared Euclidean one, smallest over shifts by up to one pixel, since a copy moved by a pixel is still a copy
-(and escapes most published statistics of memorisation). It finds exact, jittered and shifted copies; it does
-not find rotated ones or blends of two images.
+A sample is a near copy when it lies closer to a training image than nearly all images of the same source
+that nobody trained on. Some images of any source do, so a verdict needs more such samples than chance gives.
+Exact, jittered and redrawn copies are found, and shifted ones where the caller lets images move; rotated
+ones and blends of two images are not.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -13,8 +14,10 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-SHIFT = 1
-"""How many pixels an image may be moved, each way."""
+QUANTILE = 0.05
+"""Share of the held-out images that count as near copies, by the choice of the threshold."""
+ONE_IN_A_MILLION = 4.75
+"""One-sided quantile of the normal distribution."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +25,17 @@ class CopyTest:
     """What the test for near copies found."""
 
     share: float
-    """Share of the samples within the threshold of a training image."""
-    threshold: float
-    """Squared distance at or below which a sample counts as a near copy."""
+    """Share of the samples that are near copies."""
+    natural: float
+    """The same share among held-out images, by construction."""
+    limit: float
+    """Twice the natural share, or more where few samples leave more to chance."""
     n: int
+
+    @property
+    def found_copies(self) -> bool:
+        """Whether there are more near copies than chance gives."""
+        return self.share > self.limit
 
 
 def near_copies(
@@ -34,29 +44,34 @@ def near_copies(
     training: Float[Tensor, "m d"],
     held_out: Float[Tensor, "k d"],
     side: int,
-    quantile: float = 0.001,
-    factor: float = 0.5,
+    shift: int = 1,
+    quantile: float = QUANTILE,
 ) -> CopyTest:
-    """Share of the samples that lie nearer to a training image than honest work would.
+    """Test whether a sampler returns what it was trained on.
 
     Args:
-        samples: generated images.
+        samples: generated images; probabilities of pixels are compared as they are, before any draw.
         training: images that the generator learnt from.
-        held_out: images from the same source that it never saw; they set the threshold.
+        held_out: images of the same source, in the same form as the samples, that it never saw.
         side: images are side x side, row by row.
-        quantile: of the held-out images' own distance to the training images.
-        factor: the threshold is this share of that quantile.
+        shift: how many pixels an image may be moved to match; 0 where a pixel is a large part of an image.
+        quantile: of the held-out images' own distances to the training images: the threshold.
+
+    Raises:
+        ValueError: images of another size.
     """
-    natural = nearest_distance(held_out, training, side=side)
-    threshold = factor * float(torch.quantile(natural, quantile))
-    close = nearest_distance(samples, training, side=side) <= threshold
-    return CopyTest(share=float(close.double().mean()), threshold=threshold, n=len(samples))
+    natural = nearest_distance(held_out, training, side=side, shift=shift)
+    threshold = torch.quantile(natural, quantile)
+    share = (nearest_distance(samples, training, side=side, shift=shift) < threshold).double().mean()
+    chance = math.sqrt(quantile * (1 - quantile) / len(samples))
+    limit = quantile + max(quantile, ONE_IN_A_MILLION * chance)
+    return CopyTest(share=float(share), natural=quantile, limit=limit, n=len(samples))
 
 
 def nearest_distance(
-    queries: Float[Tensor, "n d"], training: Float[Tensor, "m d"], *, side: int
+    queries: Float[Tensor, "n d"], training: Float[Tensor, "m d"], *, side: int, shift: int = 1
 ) -> Float[Tensor, " n"]:
-    """Squared distance of each query to the nearest training image, over all shifts of the query.
+    """Squared Euclidean distance of each query to the nearest training image, over all shifts of the query.
 
     For black and white images it is the number of pixels that differ.
 
@@ -66,14 +81,14 @@ def nearest_distance(
     for name, images in (("queries", queries), ("training", training)):
         if images.ndim != 2 or images.shape[1] != side * side:
             raise ValueError(f"{name}: expected {side * side} pixels a row, got shape {tuple(images.shape)}")
-    targets = training.double()
-    return torch.stack([_nearest(moved, targets) for moved in shifted(queries.double(), side=side)]).amin(0)
+    versions = shifted(queries.double(), side=side, shift=shift)
+    return torch.stack([_nearest(moved, training.double()) for moved in versions]).amin(0)
 
 
-def shifted(images: Float[Tensor, "n d"], *, side: int) -> list[Float[Tensor, "n d"]]:
-    """The images moved by up to one pixel each way, nine versions; what comes in at the edge is 0."""
-    square = functional.pad(images.reshape(-1, side, side), (SHIFT,) * 4)
-    steps = range(2 * SHIFT + 1)
+def shifted(images: Float[Tensor, "n d"], *, side: int, shift: int) -> list[Float[Tensor, "n d"]]:
+    """The images moved by up to `shift` pixels each way, (2 shift + 1)² versions; 0 comes in at the edge."""
+    square = functional.pad(images.reshape(-1, side, side), (shift,) * 4)
+    steps = range(2 * shift + 1)
     return [square[:, i : i + side, j : j + side].reshape(len(images), -1) for i in steps for j in steps]
 
 

@@ -40,8 +40,9 @@ def pca_log_likelihood(z: Tensor) -> Tensor:
 
 
 def pca_log_weights(mean: Tensor, log_variance: Tensor, *, draws: int, images: int) -> Tensor:
-    z = mean + (log_variance / 2).exp() * noise(draws, images, 2)
-    return log_importance_weights(pca_log_likelihood(z), z, mean=mean, log_variance=log_variance)
+    drawn = noise(draws, images, 2)
+    log_likelihood = pca_log_likelihood(mean + (log_variance / 2).exp() * drawn)
+    return log_importance_weights(log_likelihood, drawn, mean=mean, log_variance=log_variance)
 
 
 def expected_log_likelihood(mean: Tensor, variance: Tensor) -> float:
@@ -94,6 +95,23 @@ def test_more_draws_close_the_gap_to_the_evidence_from_below():
 def test_even_a_poor_posterior_reaches_the_evidence_with_enough_draws():
     bound = importance_bound(pca_log_weights(STANDARD, STANDARD, draws=200_000, images=1))
     assert float(bound) == pytest.approx(LOG_EVIDENCE, abs=0.02)
+
+
+def test_the_weights_are_the_ratio_of_the_densities():
+    mean, log_variance, drawn = noise(4, 3, seed=1), noise(4, 3, seed=2), noise(6, 4, 3, seed=3)
+    z = mean + (log_variance / 2).exp() * drawn
+    prior = gaussian_log_density(z, mean=torch.zeros(4, 3), log_variance=torch.zeros(4, 3))
+    posterior = gaussian_log_density(z, mean=mean, log_variance=log_variance)
+    found = log_importance_weights(torch.full((6, 4), -7.0), drawn, mean=mean, log_variance=log_variance)
+    assert torch.allclose(found, prior - posterior - 7, rtol=1e-10)
+
+
+def test_a_needle_sharp_posterior_pays_for_its_sharpness():
+    """With standard deviation 1e-20 no z can be told from its mean, but the price is log 1e20 = 46 nats."""
+    sharp = torch.full((1, 1), 2 * math.log(1e-20), dtype=torch.float64)
+    mean = torch.ones(1, 1, dtype=torch.float64) + 1e-9
+    weights = log_importance_weights(torch.zeros(50, 1), noise(50, 1, 1), mean=mean, log_variance=sharp)
+    assert float(importance_bound(weights)) == pytest.approx(-46.05 - 0.5 + 0.5, abs=1)
 
 
 @settings(max_examples=40, deadline=None)

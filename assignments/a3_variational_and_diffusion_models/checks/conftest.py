@@ -1,0 +1,48 @@
+"""What the checks of this assignment share: the digits, noise by name, and one training run."""
+
+import pytest
+import torch
+
+from grader.data.digits import binary_split
+from grader.families.vae_held_out import ProbeQuestions, train
+
+
+@pytest.fixture(scope="session")
+def config(exam):
+    """Sizes of the model, as the submission gets them."""
+    return exam.config("vae")
+
+
+@pytest.fixture(scope="session")
+def digits(exam):
+    """1297 digits to train on, each drawn four times, and 500 that no decoder ever sees."""
+    return binary_split(seed=exam.assignment.seed)
+
+
+@pytest.fixture(scope="session")
+def noise(exam):
+    """Standard normal noise: the same for everybody, and other noise under another name."""
+
+    def draw(name, *shape):
+        return torch.randn(*shape, generator=torch.Generator().manual_seed(exam.seed_for(name)))
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def trained(exam, config, digits, noise):
+    """The submission's model, trained once, in a worker that is given the training images alone."""
+    questions = ProbeQuestions(
+        x=digits.train[:256],
+        z=noise("probe: z", 256, config.latent_dim),
+        noise=noise("probe: noise", 256, config.latent_dim),
+    )
+    return train(
+        exam.fresh("vae"),
+        config=config,
+        budget=exam.budget("vae"),
+        data=digits.train,
+        questions=questions,
+        device=exam.device,
+        seed=exam.seed_for("training"),
+    )

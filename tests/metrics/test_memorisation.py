@@ -1,0 +1,86 @@
+"""Near copies: found when exact, jittered, redrawn or shifted; honest samples pass with room to spare."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from grader.data.digits import binarise, load_digits, pixel_probabilities, split
+from grader.metrics.memorisation import CopyTest, near_copies, nearest_distance, shifted
+
+TRAIN, HELD_OUT = split(load_digits(), held_out=500, seed=7)
+TRAINING = binarise(TRAIN.intensity, seed=1, draws=4)
+NATURAL = pixel_probabilities(HELD_OUT.intensity)
+
+
+def copy_test(samples: Tensor) -> CopyTest:
+    return near_copies(samples, training=TRAINING, held_out=NATURAL[:250], side=8, shift=0)
+
+
+def blurred(images: Tensor) -> Tensor:
+    """What an honest, slightly smooth generator gives: pixel probabilities never quite 0 or 1."""
+    square = images.reshape(-1, 1, 8, 8)
+    return torch.nn.functional.avg_pool2d(square, 3, 1, 1).flatten(1)
+
+
+def test_images_of_the_same_source_pass():
+    found = copy_test(NATURAL[250:])
+    assert not found.found_copies
+    assert found.share < found.limit
+    assert found.n == 250
+
+
+def test_smooth_images_of_the_same_source_pass():
+    assert copy_test(blurred(NATURAL[250:])).share == 0
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.05, 0.1])
+def test_copies_fail_with_and_without_jitter(jitter: float):
+    found = copy_test(TRAINING[:1000] * (1 - 2 * jitter) + jitter)
+    assert found.share == 1
+    assert found.found_copies
+
+
+def test_copies_averaged_over_the_draws_of_an_image_fail():
+    assert copy_test(TRAINING.reshape(4, -1, 64).mean(0)).found_copies
+
+
+def test_a_fifth_of_copies_among_honest_samples_fails():
+    mixed = torch.cat([NATURAL[250:], TRAINING[:62]])
+    assert copy_test(mixed).found_copies
+
+
+@pytest.mark.parametrize("corner", [0, 2, 6, 8])
+def test_copies_moved_by_a_pixel_fail_where_images_may_move(corner: int):
+    sparse = torch.zeros(40, 16, 16)
+    sparse[:, 4:12, 4:12] = (torch.rand(40, 8, 8, generator=torch.Generator().manual_seed(0)) > 0.5).float()
+    training, held_out = sparse[:20].flatten(1), sparse[20:].flatten(1)
+    moved = shifted(training, side=16, shift=1)[corner]
+    found = near_copies(moved, training=training, held_out=held_out, side=16, shift=1)
+    assert found.share == 1
+    assert near_copies(moved, training=training, held_out=held_out, side=16, shift=0).share < 1
+
+
+def test_the_limit_leaves_room_for_chance_when_samples_are_few():
+    assert copy_test(NATURAL[250:]).limit == pytest.approx(0.05 + 4.75 * (0.05 * 0.95 / 250) ** 0.5)
+    assert copy_test(TRAINING).limit == 0.1
+
+
+def test_the_distance_of_black_and_white_images_is_the_number_of_pixels_that_differ():
+    found = nearest_distance(TRAINING[:50], TRAINING[50:90], side=8, shift=0)
+    slowly = (TRAINING[:50, None] != TRAINING[None, 50:90]).sum(-1).amin(1)
+    assert torch.equal(found, slowly.double())
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 999))
+def test_a_larger_shift_never_enlarges_the_distance(seed: int):
+    images = torch.rand(12, 25, generator=torch.Generator().manual_seed(seed))
+    still, moving = (nearest_distance(images[:5], images[5:], side=5, shift=shift) for shift in (0, 1))
+    assert (moving <= still + 1e-12).all()
+
+
+def test_an_image_of_another_size_is_refused():
+    with pytest.raises(ValueError, match=r"queries: expected 64 pixels a row, got shape \(2, 25\)"):
+        nearest_distance(torch.zeros(2, 25), TRAINING, side=8)
