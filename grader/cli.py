@@ -97,8 +97,9 @@ def grade(assignments: tuple[str, ...], only: tuple[str, ...], **options: Any) -
     with Display(log=run.store.path("events.jsonl"), quiet=options["quiet"]) as display:
         grades = pipeline.grade(replace(run, observe=display.observe), ids, only=teams)
     sheets = [s for name in ids for s in grades.marksheets(name) if not teams or s.team in teams]
-    click.echo(marksheets_json(sheets) if options["as_json"] else marksheets_text(sheets, grades.index))
-    sys.exit(PERSON_NEEDED if any(sheet.flags for sheet in sheets) else OK)
+    cases, index = grades.cases({sheet.team for sheet in sheets}), grades.published.index
+    click.echo(marksheets_json(sheets) if options["as_json"] else marksheets_text(sheets, cases, index))
+    sys.exit(PERSON_NEEDED if cases else OK)
 
 
 @main.command()
@@ -133,7 +134,7 @@ def report(**options: Any) -> None:
     run = _run(**options)
     with run.store.locked():
         grades = pipeline.close_books(run)
-    click.echo(str(grades.index))
+    click.echo(str(grades.published.index))
     sys.exit(PERSON_NEEDED if any(row.total is None for row in grades.rows) else OK)
 
 

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.records import Marksheet
+from grader.report.attention import Case
 
 QUIET_LINES_EVERY_S = 10.0
 """How often a line is printed where there is no terminal."""
@@ -107,15 +108,17 @@ class Display:
             handle.write(json.dumps(line) + "\n")
 
 
-def marksheets_text(sheets: Sequence[Marksheet], index: Path) -> str:
+def marksheets_text(sheets: Sequence[Marksheet], cases: Sequence[Case], index: Path) -> str:
     """What a person reads after `grader grade`: one line a team, the open questions, and where to look."""
     lines = [f"{sheet.team:<28} {_points(sheet):>16}  {sheet.assignment}" for sheet in sheets]
-    open_questions = [
-        f"  {sheet.team} ({sheet.assignment}): {flag}" for sheet in sheets for flag in sheet.flags
-    ]
-    if open_questions:
-        lines += ["", f"a person must look at {len(open_questions)} things:", *open_questions]
-    return "\n".join([*lines, "", f"reports: {index}"])
+    return "\n".join([*lines, "", *cases_text(cases), "", f"reports: {index}"])
+
+
+def cases_text(cases: Sequence[Case]) -> list[str]:
+    """What a person must look at, as lines."""
+    if not cases:
+        return ["nothing needs a person"]
+    return [f"a person must look ({len(cases)}):", *(f"  {case.text()}" for case in cases)]
 
 
 def _points(sheet: Marksheet) -> str:

@@ -6,7 +6,7 @@ rubric re-runs nothing.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from grader.examine.withhold import withhold
 from grader.mark.gradebook import gradebook
 from grader.mark.rubric import mark
 from grader.records import GradeRow, Marksheet, Team
-from grader.report.publish import AssignmentResults, ClassResults, TeamResult, publish
+from grader.report.attention import Case, Urgency
+from grader.report.publish import AssignmentResults, ClassResults, Published, TeamResult, publish
 from grader.store import Store
 
 REFERENCE = "reference"
@@ -54,7 +55,12 @@ class ClassGrades:
 
     results: tuple[AssignmentResults, ...]
     rows: tuple[GradeRow, ...]
-    index: Path
+    published: Published
+
+    def cases(self, teams: Collection[str] = ()) -> tuple[Case, ...]:
+        """What a person must look at, most urgent first; commits that only dates speak for are not in it."""
+        groups = (group for group in self.published.attention if group.urgency is not Urgency.WEAK)
+        return tuple(case for group in groups for case in group.cases if not teams or case.team in teams)
 
     def marksheets(self, assignment: str) -> tuple[Marksheet, ...]:
         """The marksheets of one assignment, by team."""
@@ -132,9 +138,10 @@ def close_books(run: Run) -> ClassGrades:
         marksheets=marksheets,
         exam=marks.exam,
         project=marks.project,
+        items=marks.items,
     )
     shown = ClassResults(course=run.tree.course, roster=run.roster, results=results, rows=rows)
-    return ClassGrades(results=results, rows=rows, index=publish(shown, store=run.store, out=run.out))
+    return ClassGrades(results=results, rows=rows, published=publish(shown, store=run.store, out=run.out))
 
 
 def material_of(tree: CourseTree, assignment: Assignment) -> Material:

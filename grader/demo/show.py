@@ -10,9 +10,10 @@ from grader import pipeline
 from grader.course.tree import CourseTree
 from grader.demo.build import TASKS, build
 from grader.demo.roster import DemoStudent, demo_class
+from grader.display import cases_text
 from grader.errors import ConfigurationError
 from grader.pipeline import ClassGrades, Observer, Run
-from grader.records import GradeRow, Marksheet
+from grader.records import GradeRow
 from grader.store import Store
 
 MARK = "grader-demo"
@@ -79,40 +80,27 @@ def _surprises(student: DemoStudent, grades: ClassGrades) -> list[str]:
         for mark in sheet.marks
         if mark.criterion in student.earns_nothing_for and mark.points != 0
     ]
-    if _needs_person(sheets) != student.needs_person:
-        wanted = "must" if student.needs_person else "need not"
-        found.append(f"{student.handle}: a person {wanted} look, but the flags are {_flags(sheets)}")
+    cases = grades.cases([student.handle])
+    if student.needs_person and not cases:
+        found.append(f"{student.handle}: a person must look, and nothing says so")
+    if cases and not student.needs_person:
+        found.append(f"{student.handle}: a person need not look, but {cases[0].reasons}")
     return found
-
-
-def _needs_person(sheets: Sequence[Marksheet]) -> bool:
-    return any(sheet.flags for sheet in sheets)
-
-
-def _flags(sheets: Sequence[Marksheet]) -> list[str]:
-    return [flag for sheet in sheets for flag in sheet.flags]
 
 
 def _text(students: Sequence[DemoStudent], grades: ClassGrades, surprises: Sequence[str], out: Path) -> str:
     rows = {row.student: row for row in grades.rows}
     lines = [f"{'student':<22}{'a1':>7}{'a3':>7}{'final':>7}  {'':<4}story"]
     lines += [_line(student, rows[student.handle], grades) for student in students]
-    flagged = [
-        f"  {sheet.team}: {flag}"
-        for name, _ in TASKS
-        for sheet in grades.marksheets(name)
-        for flag in sheet.flags
-    ]
     again = f"grader grade a3 --course {_short(out / 'course')} --only {students[0].handle} --json"
     return "\n".join(
         [
             *lines,
             "",
-            f"a person must look ({len(flagged)}):",
-            *flagged,
+            *cases_text(grades.cases()),
             "",
             *(f"NOT AS EXPECTED: {surprise}" for surprise in surprises),
-            f"class overview   {_short(grades.index)}",
+            f"class overview   {_short(grades.published.index)}",
             f"gradebook        {_short(out / 'grades.csv')}",
             f"one student      {_short(out / 'students' / (students[0].handle + '.html'))}",
             f"look closer      {again}",

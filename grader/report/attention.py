@@ -71,6 +71,16 @@ class Case:
     item: AssignmentView
     reasons: tuple[str, ...]
 
+    @property
+    def team(self) -> str:
+        """Whose submission it is."""
+        return self.item.marksheet.team
+
+    def text(self) -> str:
+        """The case in one line, for a terminal."""
+        more = f" (and {len(self.reasons) - 1} more)" if len(self.reasons) > 1 else ""
+        return f"{self.team} ({self.item.assignment.id}): {self.reasons[0]}{more}"
+
 
 @dataclass(frozen=True)
 class Group:
@@ -117,8 +127,10 @@ def blockers(students: Iterable[StudentView]) -> tuple[Blocker, ...]:
 
 def _open_work(student: StudentView) -> Iterable[str]:
     for item in student.items:
+        if item.snapshot.problem_is_ours:
+            yield f"{item.assignment.title}: nothing could be examined"
         for mark in item.marksheet.marks:
-            if mark.points is None:
+            if mark.points is None and not (item.snapshot.problem_is_ours and mark.needs_person):
                 words = state(mark, item.criterion(mark.criterion)).words
                 yield f"{item.assignment.title}, {mark.title}: {words}"
     examined_here = {item.assignment.id for item in student.items}
@@ -164,6 +176,9 @@ def _doubts(item: AssignmentView) -> Iterable[str]:
 
 
 def _undecided_marks(item: AssignmentView) -> Iterable[str]:
+    """Criteria that wait for a person; where nothing could be examined, that one reason says it all."""
+    if item.snapshot.problem_is_ours:
+        return
     for mark in item.marksheet.marks:
         if mark.needs_person or state(mark, item.criterion(mark.criterion)).tone is Tone.PERSON:
             yield f"{mark.title}: {mark.reason}"
@@ -171,7 +186,9 @@ def _undecided_marks(item: AssignmentView) -> Iterable[str]:
 
 def _flags(item: AssignmentView) -> Iterable[str]:
     """Flags that say more than the marks have said already."""
-    said = [mark.reason for mark in item.marksheet.marks if mark.needs_person]
+    said = [
+        mark.reason for mark in item.marksheet.marks if mark.needs_person or item.snapshot.problem_is_ours
+    ]
     yield from (flag for flag in item.marksheet.flags if not any(reason in flag for reason in said))
     yield from item.snapshot.evidence.flags
 

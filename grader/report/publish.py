@@ -5,6 +5,7 @@ from pathlib import Path
 
 from grader.course.model import Assignment, Bands, Course, Roster, Rubric, Student
 from grader.records import Examination, GradeRow, Marksheet, Snapshot
+from grader.report.attention import Group, attention
 from grader.report.exports import grades_csv, grades_json
 from grader.report.overview import render_overview
 from grader.report.student import render_student
@@ -42,8 +43,17 @@ class ClassResults:
     rows: tuple[GradeRow, ...]
 
 
-def publish(shown: ClassResults, *, store: Store, out: Path) -> Path:
-    """Write all pages and exports; returns the index. Evidence is read one student at a time."""
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """Where the pages are, and what they say first."""
+
+    index: Path
+    attention: tuple[Group, ...]
+    """What a person must look at, most urgent first."""
+
+
+def publish(shown: ClassResults, *, store: Store, out: Path) -> Published:
+    """Write all pages and exports. Evidence is read one student at a time."""
     views = tuple(_student_view(shown, student) for student in shown.roster.students)
     for view in views:
         items = tuple(_with_evidence(item, store) for item in view.items)
@@ -52,7 +62,7 @@ def publish(shown: ClassResults, *, store: Store, out: Path) -> Path:
     write_whole(out / "grades.csv", grades_csv(shown.rows))
     write_whole(out / "grades.json", _json(shown))
     write_whole(out / "index.html", render_overview(overview))
-    return out / "index.html"
+    return Published(index=out / "index.html", attention=attention(views))
 
 
 def _json(shown: ClassResults) -> str:

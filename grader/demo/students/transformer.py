@@ -45,7 +45,7 @@ class TransformerLM(nn.Module):
         self.head = nn.Linear(config.width, config.vocab_size, bias=False)
         for module in self.modules():
             if isinstance(module, (nn.Linear, nn.Embedding)):
-                nn.init.normal_(module.weight, std=0.02)
+                nn.init.normal_(module.weight, std=0.1)
 
     def forward(self, tokens):
         where = torch.arange(tokens.shape[1], device=tokens.device)
@@ -56,8 +56,8 @@ class TransformerLM(nn.Module):
 def train_transformer(model, tokens, *, budget, device, generator):
     """Next-character prediction on random windows, AdamW with a cosine schedule."""
     model.to(device).train()
-    optimizer = torch.optim.AdamW(model.parameters(), lr=4e-3, weight_decay=0.01, betas=(0.9, 0.99))
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=budget.steps, pct_start=0.1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=6e-3, weight_decay=0.01, betas=(0.9, 0.99))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 6e-3, total_steps=budget.steps, pct_start=0.1)
     window = torch.arange(model.config.context + 1)
     history = []
     for _ in range(budget.steps):
