@@ -84,6 +84,12 @@ class BubblewrapSandbox:
 
     def start(self, spec: SessionSpec) -> "BubblewrapSession":
         """See `Sandbox`. The session dies with the calling thread."""
+        try:
+            return self._start(spec)
+        except OSError as error:
+            raise SandboxError(f"a session could not be started: {error}; see `grader doctor`") from error
+
+    def _start(self, spec: SessionSpec) -> "BubblewrapSession":
         with ExitStack() as keep:
             user = launch.session_user(spec.slot)
             stage = keep.enter_context(staged(spec.submission, user=user))
@@ -99,10 +105,7 @@ class BubblewrapSandbox:
     def _create_leaf(self, spec: SessionSpec, keep: ExitStack) -> Leaf | None:
         if self._hierarchy is None:
             return None
-        try:
-            leaf = self._hierarchy.create(spec.limits, threads=spec.threads)
-        except OSError as error:
-            raise SandboxError(f"no control group could be made for a session: {error}") from error
+        leaf = self._hierarchy.create(spec.limits, threads=spec.threads)
         keep.callback(remove, leaf)
         return leaf
 
@@ -194,6 +197,7 @@ class BubblewrapSession:
             SandboxError: something of the session survives, or it was not watched to its end.
         """
         if self._ending is None:
+            self._ending = Ending()  # should ending it fail, a second call has nothing left to end
             self._ending = self._end()
         return self._ending
 

@@ -27,6 +27,7 @@ _SYSTEM_SWITCHES = (
     "kernel.apparmor_restrict_unprivileged_userns",
 )
 
+_PROBE = Path(__file__).with_name("probe.py")
 _TRIAL_S = 20
 
 
@@ -112,9 +113,9 @@ def available() -> tuple[Facts, ...]:
 
 
 def try_bubblewrap() -> Facts:
-    """Run an empty program in a session."""
+    """Run a program that does nothing in a session."""
     try:
-        sandbox = BubblewrapSandbox(program=Path(os.devnull))
+        sandbox = BubblewrapSandbox(program=_PROBE)
         ending = _run_to_its_end(sandbox)
     except SandboxError as error:
         return Facts("bubblewrap", is_usable=False, isolates=True, detail=str(error))
@@ -127,7 +128,11 @@ def try_bubblewrap() -> Facts:
 
 def _run_to_its_end(sandbox: Sandbox) -> Ending:
     session = sandbox.start(SessionSpec(submission=None, limits=Limits(session_wall_s=_TRIAL_S)))
-    session.channel.recv(1)  # nothing ever comes; the channel closes with the program
+    try:
+        session.channel.sendall(b"x")
+        session.channel.recv(1)  # nothing ever comes; the channel closes with the program
+    except ConnectionError:
+        pass  # python did not even start
     return session.close()
 
 

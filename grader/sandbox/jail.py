@@ -82,7 +82,7 @@ class Jail:
             within_s: how long to wait.
 
         Returns:
-            Process id of the first process inside.
+            Process id of the first process inside, by which it can be looked into while it lives.
 
         Raises:
             SandboxError: it ended before, or did not come.
@@ -98,8 +98,8 @@ class Jail:
         inner = int(json.loads(os.read(information, 65536))["child-pid"])
         try:
             self._inner = os.pidfd_open(inner)
-        except ProcessLookupError as error:
-            raise SandboxError("the sandbox ended as soon as it had started") from error
+        except ProcessLookupError:
+            self._inner = None  # it has ended already, and everything in the sandbox with it
         return inner
 
     @property

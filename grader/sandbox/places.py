@@ -26,17 +26,20 @@ class Places:
     def __init__(self, pid: int, places: Iterable[str] = WRITABLE) -> None:
         """Open them through /proc.
 
+        A place that this user may not look into, or whose sandbox has ended already, is not measured; its
+        size bounds it all the same.
+
         Args:
             pid: any process inside, as numbered outside.
             places: absolute paths inside.
-
-        Raises:
-            OSError: the process is gone, or this user may not look into it.
         """
         self._stack = ExitStack()
-        self._descriptors = []
+        self._descriptors: list[int] = []
         for place in places:
-            descriptor = os.open(f"/proc/{pid}/root{place}", os.O_PATH | os.O_DIRECTORY)
+            try:
+                descriptor = os.open(f"/proc/{pid}/root{place}", os.O_PATH | os.O_DIRECTORY)
+            except OSError:
+                continue
             self._stack.callback(os.close, descriptor)
             self._descriptors.append(descriptor)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from grader.errors import SandboxError
 from grader.sandbox.limits import Reading
 from grader.sandbox.places import Places
 
@@ -37,7 +38,12 @@ class TreeMeter:
             pid: bubblewrap itself.
             places: the session's writable places; they live in memory.
             memory_mib: the limit; the costly exact count is made only where the cheap one is above it.
+
+        Raises:
+            SandboxError: this kernel does not list the children of a process.
         """
+        if not Path("/proc/thread-self/children").exists():
+            raise SandboxError("without control groups, a kernel with CONFIG_PROC_CHILDREN is needed")
         self._pid = pid
         self._places = places
         self._limit_mib = memory_mib

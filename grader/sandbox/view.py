@@ -4,6 +4,7 @@ A session sees the system's programs, the interpreter with its packages, one sub
 write. It does not see the grader, nor data that submissions are examined with.
 """
 
+import os
 import sys
 import sysconfig
 from collections.abc import Iterable, Mapping
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import grader
 from grader.course.model import Limits
+from grader.errors import SandboxError
 
 HOME = "/home/student"
 SUBMISSION = "/submission"
@@ -41,17 +43,33 @@ def find_interpreter(hidden: Iterable[Path] = ()) -> Interpreter:
 
     Args:
         hidden: folders that no session may see, should they lie below what is shown: the course, its state.
+
+    Raises:
+        SandboxError: it is installed in the root folder.
     """
     hidden = tuple(path.resolve() for path in hidden)
-    real = Path(sys.executable).resolve().parents[1]
     prefixes = [Path(prefix) for prefix in (sys.prefix, sys.base_prefix)]
-    roots = outermost([*prefixes, *(prefix.resolve() for prefix in prefixes), real], hidden=hidden)
+    links = [link.parent for link in follow_links(Path(sys.executable))]
+    roots = outermost([*prefixes, *(prefix.resolve() for prefix in prefixes), *links], hidden=hidden)
+    if Path("/") in roots:
+        raise SandboxError(
+            f"python at {sys.executable} would show the whole machine; use a virtual environment"
+        )
     packages = {Path(sysconfig.get_paths()[name]) for name in ("purelib", "platlib")}
     masks = [folder / mask for folder in packages for mask in MASKS]
     masks += [Path(grader.__file__).resolve().parent, *hidden]
     shown = (*roots, _SYSTEM)
     below = {mask for mask in masks if mask.is_dir() and any(mask.is_relative_to(root) for root in shown)}
     return Interpreter(Path(sys.executable), roots, tuple(sorted(below)))
+
+
+def follow_links(path: Path) -> list[Path]:
+    """`path`, and what it links to, and so on; a sandbox has to show each of them."""
+    found = [path]
+    while found[-1].is_symlink():
+        target = found[-1].parent / found[-1].readlink()
+        found.append(Path(os.path.normpath(target)))
+    return found
 
 
 def outermost(folders: Iterable[Path], *, hidden: Iterable[Path] = ()) -> tuple[Path, ...]:

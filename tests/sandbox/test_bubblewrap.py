@@ -222,6 +222,19 @@ def test_a_start_that_fails_is_our_error_with_a_remedy(bad_bwrap, message, remed
     assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
+def test_a_submission_that_is_not_there_is_our_error(tmp_path):
+    with pytest.raises(SandboxError, match=r"a session could not be started: .*nowhere"):
+        BubblewrapSandbox().start(SessionSpec(submission=tmp_path / "nowhere", limits=Limits()))
+
+
+def test_a_program_that_ends_at_once_is_still_told_by_its_exit_code(start, tmp_path):
+    (tmp_path / "nothing.py").touch()
+    endings = [BubblewrapSandbox(program=tmp_path / "nothing.py").start(SPEC) for _ in range(5)]
+    for session in endings:
+        assert session.channel.recv(1) == b""
+        assert session.close().exit_code == 0
+
+
 def test_a_device_that_is_not_there_is_our_error():
     spec = SessionSpec(submission=None, limits=Limits(), device="cuda:99")
     with pytest.raises(SandboxError, match="no device 'cuda:99'"):

@@ -3,7 +3,10 @@
 import sys
 from pathlib import Path
 
+import pytest
+
 from grader.course.model import Limits
+from grader.errors import SandboxError
 from grader.sandbox import view
 from grader.sandbox.view import Interpreter
 
@@ -25,6 +28,23 @@ def test_of_nested_folders_the_outer_one_is_shown():
 def test_an_environment_below_a_hidden_folder_of_usr_is_shown_itself():
     folders = [Path("/usr/src/course/.venv"), Path("/usr/lib/x")]
     assert view.outermost(folders, hidden=[Path("/usr/src/course")]) == (Path("/usr/src/course/.venv"),)
+
+
+def test_every_link_on_the_way_to_the_interpreter_is_followed(tmp_path):
+    for folder in ("env/bin", "tools/3.11.7/bin"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "tools/3.11.7/bin/python3.11").touch()
+    (tmp_path / "tools/3.11").symlink_to("3.11.7")
+    (tmp_path / "env/bin/python3").symlink_to(tmp_path / "tools/3.11/bin/python3.11")
+    (tmp_path / "env/bin/python").symlink_to("python3")
+    found = [str(path.relative_to(tmp_path)) for path in view.follow_links(tmp_path / "env/bin/python")]
+    assert found == ["env/bin/python", "env/bin/python3", "tools/3.11/bin/python3.11"]
+
+
+def test_a_python_in_the_root_folder_is_refused(monkeypatch):
+    monkeypatch.setattr(sys, "prefix", "/")
+    with pytest.raises(SandboxError, match="would show the whole machine"):
+        view.find_interpreter()
 
 
 def test_the_running_interpreter_is_found_with_the_folders_it_needs():
