@@ -152,8 +152,10 @@ def _first_with_same_work(case: Case, commit: str, tree: str) -> str:
 
 
 def _late_evidence(case: Case, found: Evidence, on_time: Choice, days: int) -> Evidence:
-    if on_time.tree is None:
-        why = f"nothing for this assignment was there at the deadline ({on_time.evidence.explanation})"
+    if on_time.commit is None:
+        why = on_time.evidence.explanation
+    elif on_time.tree is None:
+        why = "nothing for this assignment was there at the deadline"
     else:
         why = "the course takes the latest work"
     count = "1 started day" if days == 1 else f"{days} started days"

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from grader.collect.history import History
+from grader.collect.push_records import Push
 from grader.records import Decision, Evidence, EvidenceLevel, Sighting
 
 WATCHED_S = 600
@@ -97,9 +98,19 @@ def _case(history: History, *, ref: str, tip: str | None, deadline: Deadline) ->
     here = [sighting for sighting in history.sightings if sighting.ref == ref]
     proof = next((s for s in reversed(here) if s.time < deadline.first_late), None)
     after = next((s for s in here if s.time >= deadline.first_late), None)
-    later = after.commit if after is not None else tip
+    later = _held(history, ref, deadline, proof, after) or (after.commit if after is not None else tip)
     accepted = history.on_time(later, deadline.first_late) if later is not None else set()
     return _Case(history, ref, deadline, proof, after, accepted, history.maximal(accepted))
+
+
+def _held(
+    history: History, ref: str, deadline: Deadline, proof: Sighting | None, after: Sighting | None
+) -> str | None:
+    """What the first recorded push after the deadline moved the branch away from, where that is news."""
+    move = _next_push(history, ref, deadline.first_late)
+    if move is None or after is None or after.time < move.time or move.before not in history.commits:
+        return None
+    return move.before if proof is None or move.before != proof.commit else None
 
 
 def _decided(case: _Case) -> Ruling:
@@ -218,10 +229,13 @@ def _state_is_known(case: _Case, proof: Sighting, newer: Sequence[str]) -> bool:
         for sighting in case.history.sightings
         if sighting.ref == case.ref
     )
-    moves = (push for push in case.history.pushes if push.ref == case.ref and push.time >= first_late)
-    next_move = next(moves, None)
-    unmoved = next_move is not None and next_move.before == proof.commit
+    move = _next_push(case.history, case.ref, first_late)
+    unmoved = move is not None and move.before == proof.commit
     return watched or unmoved or any(_pushed_late(case, head) for head in newer)
+
+
+def _next_push(history: History, ref: str, first_late: int) -> Push | None:
+    return next((push for push in history.pushes if push.ref == ref and push.time >= first_late), None)
 
 
 def _pushed_late(case: _Case, head: str) -> bool:

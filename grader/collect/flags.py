@@ -38,7 +38,7 @@ def other_branch_flags(history: History, commit: str | None, others: Mapping[str
     newer = [
         f"branch `{branch(name)}` has newer work (commit {short(head)}) that is not part of the submission"
         for name, head in sorted(others.items())
-        if head in history.commits and head not in within and (history.commits[head].committed or 0) > own
+        if head in history.commits and (history.commits[head].committed or 0) > own
     ]
     hidden = len(newer) - LIMIT
     return (*newer[:LIMIT], *([f"and {hidden} more branches with newer work"] if hidden > 0 else []))

@@ -94,24 +94,18 @@ class History:
         return found
 
     def on_time(self, tip: str, first_late: int) -> set[str]:
-        """Commits that the tip contains and that were on time, with all their ancestors."""
-        accepted: set[str] = set()
-        within = self.reachable([tip])
-        for commit in self.commits.values():
-            if (
-                commit.id in within
-                and self._alone_on_time(commit.id, first_late)
-                and all(parent in accepted for parent in self._parents(commit))
-            ):
-                accepted.add(commit.id)
-        return accepted
+        """Commits that the tip contains and that were on time.
+
+        Every bound covers the ancestors, so the ancestors of a commit on time are on time.
+        """
+        return {commit for commit in self.reachable([tip]) if self._was_on_time(commit, first_late)}
 
     def maximal(self, commits: set[str]) -> tuple[str, ...]:
         """Those of a set closed under ancestors that no other builds on; latest date first."""
         inner = {parent for commit in commits for parent in self._parents(self.commits[commit])}
         return tuple(sorted(commits - inner, key=lambda commit: (-self.effective[commit], commit)))
 
-    def _alone_on_time(self, commit: str, first_late: int) -> bool:
+    def _was_on_time(self, commit: str, first_late: int) -> bool:
         dated = self.effective[commit] < first_late and self.not_before[commit] < first_late
         return dated or self.seen[commit].time < first_late
 

@@ -246,7 +246,7 @@ def _left_out(program: Program, kept: set[int]) -> list[str]:
     """One line for each piece: how much of its top-level code does not run, and where it begins."""
     dropped: defaultdict[int, list[Statement]] = defaultdict(list)
     for number, one in enumerate(program.statements):
-        silent = one.is_definition or one.is_import or _is_text(one.node)
+        silent = one.is_definition or one.is_import or one.is_main_guard or _is_text(one.node)
         if number not in kept and not silent:
             dropped[one.piece].append(one)
     notes = []

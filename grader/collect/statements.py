@@ -61,7 +61,12 @@ class Statement:
         """False for what never belongs into a module: training, deletions, `if __name__ == "__main__"`."""
         if self.is_definition or self.is_import:
             return True
-        return not (isinstance(self.node, ast.Delete) or _is_main_guard(self.node) or _trains(self.node))
+        return not (isinstance(self.node, ast.Delete) or self.is_main_guard or _trains(self.node))
+
+    @property
+    def is_main_guard(self) -> bool:
+        """True for `if __name__ == "__main__":`."""
+        return isinstance(self.node, ast.If) and _asks_for_main(self.node.test)
 
     @property
     def is_plain_value(self) -> bool:
@@ -167,11 +172,9 @@ def _called(call: ast.Call) -> tuple[str, bool]:
     return (call.func.id if isinstance(call.func, ast.Name) else ""), False
 
 
-def _is_main_guard(node: ast.stmt) -> bool:
-    if not isinstance(node, ast.If):
-        return False
-    names = {part.id for part in ast.walk(node.test) if isinstance(part, ast.Name)}
-    values = {part.value for part in ast.walk(node.test) if isinstance(part, ast.Constant)}
+def _asks_for_main(test: ast.expr) -> bool:
+    names = {part.id for part in ast.walk(test) if isinstance(part, ast.Name)}
+    values = {part.value for part in ast.walk(test) if isinstance(part, ast.Constant)}
     return "__name__" in names and "__main__" in values
 
 

@@ -459,6 +459,19 @@ def test_a_late_commit_dated_on_time_is_at_least_one_day_late(repository, tmp_pa
     assert (snapshot.commit, snapshot.days_late) == (repository.commits["w0"], 1)
 
 
+def test_a_clock_set_back_makes_late_work_no_less_late(repository, tmp_path):
+    handed_in(repository, T + 30 * HOUR, T + HOUR)
+    snapshot = collected(late_desk(tmp_path), repository).snapshot
+    assert (snapshot.commit, snapshot.days_late) == (repository.commits["w1"], 2)
+
+
+def test_a_clock_set_ahead_makes_late_work_no_later_than_we_saw_it(repository, tmp_path):
+    desk = late_desk(tmp_path)
+    desk.clock.now = T + 2 * HOUR
+    handed_in(repository, T + 40 * HOUR)
+    assert collected(desk, repository).snapshot.days_late == 1
+
+
 def test_odd_dates_are_flagged_and_ordinary_ones_are_not(repository, desk):
     repository.commit("c1", T - 2 * HOUR)
     repository.commit("c2", T - 3 * HOUR, ["c1"])

@@ -281,6 +281,37 @@ def test_a_look_of_ours_right_at_the_deadline_makes_a_later_push_a_gap(repositor
     assert ruled(repository, "c2", seen=seen)[0] == "c1"
 
 
+def test_a_push_at_the_first_late_second_is_late_and_one_second_earlier_is_not(repository):
+    gap(repository)
+    first = repository.push(None, "c1", T - 4 * HOUR)
+    assert ruled(repository, "c2", pushes=[first, repository.push("c1", "c2", T)])[0] == "c1"
+    assert ruled(repository, "c2", pushes=[first, repository.push("c1", "c2", T - 1)])[0] == "c2"
+
+
+def test_a_look_at_the_first_late_second_shows_what_was_there(repository):
+    gap(repository)
+    taken, evidence = ruled(repository, "c2", seen=[looked(repository, "c1", T)])
+    assert (taken, evidence.decision) == ("c1", Decision.CLAIMED_ONLY)
+
+
+def test_a_push_record_that_begins_late_still_tells_what_the_branch_held(repository):
+    repository.commit("c0", T - DAY)
+    repository.commit("c1", T - 2 * HOUR, ["c0"])
+    repository.commit("c2", T - HOUR, ["c1"])
+    pushes = [repository.push("c1", "c2", T + HOUR)]
+    assert ruled(repository, "c2", pushes=pushes)[0] == "c1"
+    taken, evidence = ruled(repository, "c2", pushes=pushes, seen=[looked(repository, "c0", T - DAY)])
+    assert (taken, evidence.decision, evidence.proven) == ("c1", Decision.GAP, repository.commits["c0"])
+
+
+def test_a_commit_that_a_record_shows_pushed_late_elsewhere_was_not_on_time_here(repository):
+    gap(repository)
+    pushes = [repository.push(None, "c2", T + HOUR, "refs/heads/dev")]
+    seen = [looked(repository, "c1", T - DAY), looked(repository, "c2", T + 2 * HOUR)]
+    assert ruled(repository, "c2", seen=seen)[0] == "c2"
+    assert ruled(repository, "c2", pushes=pushes, seen=seen)[0] == "c1"
+
+
 def test_a_look_of_ours_days_before_the_deadline_costs_nobody_the_work_since(repository):
     gap(repository)
     seen = [looked(repository, "c1", T - 3 * HOUR), looked(repository, "c2", T + DAY)]

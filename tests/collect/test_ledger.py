@@ -81,6 +81,12 @@ def test_a_removed_page_is_found(ledger, folder):
         ledger.verify()
 
 
+def test_a_renamed_page_is_found(ledger, folder):
+    (folder / "000003.txt").rename(folder / "000004.txt")
+    with pytest.raises(StoreError, match=r"000004\.txt: expected round 3"):
+        ledger.verify()
+
+
 def test_swapped_pages_are_found(ledger, folder):
     first, second = folder / "000001.txt", folder / "000002.txt"
     first.rename(folder / "x")

@@ -48,6 +48,14 @@ def test_nothing_is_downloaded_when_nothing_moved(repository, desk):
     assert sorted((desk.state / "mirrors" / "team01.git" / "objects").rglob("*")) == packs
 
 
+def test_what_the_mirror_has_is_not_asked_for_again(repository, desk, tmp_path):
+    desk.observe(team(repository.url))
+    gone = Remote(url=(tmp_path / "gone.git").as_uri(), protocols=("file",))
+    mirror_of(desk).fetch(gone, [repository.commits["c1"]])
+    with pytest.raises(GitFailedError):
+        mirror_of(desk).fetch(gone, ["f" * 40])
+
+
 def test_replacements_notes_and_tags_of_a_server_stay_there(repository, desk):
     repository.commit("forged", T - DAY)
     repository.git("replace", "-f", repository.commits["c1"], repository.commits["forged"])
