@@ -82,7 +82,7 @@ def split(digits: Digits, *, held_out: int, seed: int) -> tuple[Digits, Digits]:
     return _rows(digits, order[held_out:]), _rows(digits, order[:held_out])
 
 
-def pixel_probabilities(intensity: Float[Tensor, "n 64"]) -> Float[Tensor, "n 64"]:
+def pixel_probabilities(intensity: Float[Tensor, "*any"]) -> Float[Tensor, "*any"]:
     """Probability that a pixel is on: 2 x intensity - 1/2, cut to [0, 1].
 
     Dark and bright pixels are certain and the greys between are chance, so a drawn image still looks like

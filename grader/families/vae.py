@@ -11,10 +11,10 @@ Letters in shapes: B images, K draws, D pixels, d latent dimensions.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any
 
-import numpy as np
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from grader.candidate import Candidate, Generator, Remote
@@ -34,7 +34,7 @@ MOST = {"means": 1e6, "log-variances": 100.0, "logits": 1e6}
 FACTORS = (1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0)
 ENOUGH_NATS, TOO_MANY_NATS = 1.0, 100.0
 
-State = Mapping[str, "np.ndarray[Any, Any]"]
+State = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Vae:
         self._config = config
 
     @classmethod
-    def build(cls, candidate: Candidate, config: SimpleNamespace, state: State | None = None) -> Self:
+    def build(cls, candidate: Candidate, config: SimpleNamespace, state: State | None = None) -> "Vae":
         """Construct the submission's model, with given weights if any, in evaluation mode.
 
         Raises:
@@ -223,5 +223,5 @@ def _kl_or_too_much(model: Vae, x: Float[Tensor, "B D"]) -> float:
         return float("inf")
 
 
-def _enlarged(weights: "np.ndarray[Any, Any]", factor: float) -> "np.ndarray[Any, Any]":
+def _enlarged(weights: NDArray[Any], factor: float) -> NDArray[Any]:
     return weights * weights.dtype.type(factor) if weights.dtype.kind == "f" else weights

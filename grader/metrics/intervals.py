@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import nctdtrit, ndtri
 
 
@@ -95,7 +95,7 @@ def tolerance_bound(values: ArrayLike, *, worse: Literal["higher", "lower"]) -> 
     return float(numbers.mean()) + (margin if worse == "higher" else -margin)
 
 
-def _checked(values: ArrayLike, *, name: str) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _checked(values: ArrayLike, *, name: str) -> NDArray[np.float64]:
     numbers = np.asarray(values, dtype=np.float64).reshape(-1)
     if len(numbers) < 2:
         raise ValueError(f"{name}: expected at least 2 values, got {len(numbers)}")

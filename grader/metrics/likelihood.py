@@ -33,12 +33,12 @@ def bernoulli_log_likelihood(
 
 
 def gaussian_log_density(
-    value: Float[Tensor, "*batch d"],
+    value: Float[Tensor, "*#batch d"],
     *,
     mean: Float[Tensor, "*#batch d"],
     log_variance: Float[Tensor, "*#batch d"],
-) -> Float[Tensor, "*batch"]:
-    """The log N(value; mean, diag exp(log_variance)), in nats, summed over the last dimension."""
+) -> Float[Tensor, "..."]:
+    """The log N(value; mean, diag exp(log_variance)), in nats, over the last dimension; the three broadcast."""
     centred = value.double() - mean.double()
     spread = log_variance.double()
     return -0.5 * (centred.square() * (-spread).exp() + spread + math.log(2 * math.pi)).sum(-1)
@@ -67,8 +67,8 @@ def log_importance_weights(
     log_likelihood: Float[Tensor, "K B"],
     noise: Float[Tensor, "K B d"],
     *,
-    mean: Float[Tensor, "B d"],
-    log_variance: Float[Tensor, "B d"],
+    mean: Float[Tensor, "#B d"],
+    log_variance: Float[Tensor, "#B d"],
 ) -> Float[Tensor, "K B"]:
     """The log w = log p(x|z) + log p(z) - log q(z|x) of every draw, in nats; w has mean p(x) under q.
 

@@ -278,6 +278,23 @@ def test_training_moves_both_networks_and_raises_the_bound(submitted):
     assert len(found.losses()) == 60
 
 
+def test_the_model_is_examined_in_evaluation_mode(submitted):
+    """Constructing a module leaves it in training mode, where dropout would change every answer."""
+    source = {
+        "replace": "return self.to_pixels(z)",
+        "by": "return nn.functional.dropout(self.to_pixels(z), 0.5, self.training)",
+    }
+    found = trained_by(submitted(**source))
+    fresh = Vae.build(submitted(**source), CONFIG, found.state)
+    for model in (found.model, fresh):
+        assert torch.equal(model.decode(noise(8, 2)), found.after.logits)
+
+
+def test_training_ends_in_evaluation_mode_even_if_the_code_does_not(submitted):
+    training = submitted(replace="losses = []", by="losses = []; model.train(); model.latent_dim = 2")
+    assert trained_by(training, steps=1).model.remote.get("training") is False
+
+
 def test_a_decoder_without_gradient_is_seen(submitted):
     found = trained_by(
         submitted(

@@ -27,6 +27,14 @@ def test_one_image_in_eighteen_with_a_speck_is_seen():
     assert law_gap(images, other) > 8
 
 
+def test_one_pixel_is_compared_as_two_shares_are():
+    first, second = (
+        torch.cat([torch.ones(on, 1), torch.zeros(n - on, 1)]) for on, n in ((50, 100), (120, 200))
+    )
+    pooled = 170 / 300
+    assert law_gap(first, second) == pytest.approx(0.1 / (pooled * (1 - pooled) * (1 / 100 + 1 / 200)) ** 0.5)
+
+
 def test_pixels_that_never_change_do_not_count():
     assert law_gap(torch.zeros(50, 4), torch.zeros(60, 4)) == 0
 

@@ -66,6 +66,11 @@ def test_diagonal_gaussians_in_closed_form():
     assert distance(first, second) == pytest.approx(17, rel=1e-14)
 
 
+def test_directions_of_little_variance_count_too():
+    first, second = features([0.0, 0], diagonal([1, 1e-8])), features([0.0, 0], diagonal([1, 1]))
+    assert distance(first, second) == pytest.approx((1 - 1e-4) ** 2, rel=1e-12)
+
+
 def test_a_correlated_pair_in_closed_form():
     factor = torch.linalg.cholesky(torch.tensor([[2.0, 1], [1, 2]], dtype=torch.float64))
     found = distance(features([0.0, 0], factor), features([0.0, 0], diagonal([1, 3])))
