@@ -14,6 +14,10 @@ from grader.sandbox.remedies import explain
             "bwrap: No permissions to creating new namespace, likely because the kernel does not allow",
             "user.max_user_namespaces",
         ),
+        (
+            "bwrap: No permissions to create new namespace, likely because the kernel does not allow",
+            "unprivileged_userns_clone=1",
+        ),
         ("bwrap: Can't mount proc on /newroot/proc: Operation not permitted", "systempaths=unconfined"),
         ("bwrap: Unknown option --disable-userns", "bubblewrap 0.8 or newer"),
         ("sh: 3: cannot create /sys/fs/cgroup/x/cgroup.procs: Permission denied", "delegated scope"),
