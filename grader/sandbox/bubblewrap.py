@@ -152,7 +152,7 @@ class BubblewrapSandbox:
     def _command(self, spec: SessionSpec, *, sources: dict[Path, Path], leaf: Leaf | None) -> list[str]:
         tools, limits = self._tools, spec.limits
         user = launch.session_user(spec.slot)
-        worker = (str(self._interpreter.executable), "-I", "-B", view.PROGRAM)
+        worker = (str(self._interpreter.executable), "-s", "-P", "-B", view.PROGRAM)
         with_memory = leaf is None and spec.device == "cpu"
         return [
             *launch.outer_command(tools, user=user, leaves=leaf.directories if leaf else (), sources=sources),

@@ -110,6 +110,7 @@ def environment(executable: Path, *, threads: int, libraries: Iterable[str] = ()
         "LANG": "C.UTF-8",
         "USER": "student",
         "LOGNAME": "student",
+        "PYTHONHASHSEED": "0",  # the order of a set is the same in every worker of an examination
         "OMP_NUM_THREADS": count,
         "OPENBLAS_NUM_THREADS": count,
         "MKL_NUM_THREADS": count,
