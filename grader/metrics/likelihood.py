@@ -38,7 +38,7 @@ def gaussian_log_density(
     mean: Float[Tensor, "*#batch d"],
     log_variance: Float[Tensor, "*#batch d"],
 ) -> Float[Tensor, "..."]:
-    """The log N(value; mean, diag exp(log_variance)), in nats, over the last dimension; the three broadcast."""
+    """The log N(value; mean, diag exp(log_variance)), in nats, over the last dimension; all broadcast."""
     centred = value.double() - mean.double()
     spread = log_variance.double()
     return -0.5 * (centred.square() * (-spread).exp() + spread + math.log(2 * math.pi)).sum(-1)
