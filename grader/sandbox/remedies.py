@@ -1,7 +1,7 @@
 """What a start that failed has printed in, what to do about it out. Pure."""
 
 _NAMESPACES = (
-    "user namespaces are not permitted: `sudo sysctl -w user.max_user_namespaces=65536` and, where it exists, "
+    "user namespaces are not permitted: `sudo sysctl -w user.max_user_namespaces=65536` and, if it exists, "
     "kernel.unprivileged_userns_clone=1; in a container, run it with `--security-opt seccomp=unconfined`, "
     "or start the grader outside of it"
 )
