@@ -141,11 +141,11 @@ def forward_of(model: Callable[[Tensor], object], *, symbols: int) -> Forward:
     return forward
 
 
-def answer_form(answer: object) -> str:
-    """Say in words in which form a model hands back its logits."""
+def unusual_form(answer: object) -> str:
+    """Say in words what a model wraps its logits in; empty where it returns them bare."""
     if isinstance(answer, tuple | list):
-        return f"a {type(answer).__name__} of {len(answer)}, of which the first is taken as the logits"
-    return "the logits" if not _has_logits(answer) else f"{describe(answer)}, of which `logits` is taken"
+        return f"{describe(answer)}; the first of them is taken as the logits"
+    return f"{describe(answer)}; its `logits` are taken" if _has_logits(answer) else ""
 
 
 def logits_in(answer: Any) -> object:

@@ -1,0 +1,109 @@
+"""Fresh workers and weights for the hidden checks.
+
+One worker trains. Its weights, before and after, go to two workers that have never trained: one is asked for
+bare prefixes and for nothing else, the other for whole windows. Neither has seen what the other was shown.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+
+from grader.candidate import Generator
+from grader.data.text import encode, read_text
+from grader.families import lm
+from grader.metrics.perplexity import windows
+
+TASK = "transformer"
+
+
+@dataclass(frozen=True)
+class Audit:
+    """The same weights asked twice: bare prefixes in one worker, whole windows in another."""
+
+    windows: torch.Tensor
+    """(count, T + 1)."""
+    plan: tuple[lm.Prefix, ...]
+    prefixes: list[torch.Tensor]
+    """For each prefix the logits of its last position."""
+    full: torch.Tensor
+    """(count, T, V), logits of the full pass."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came out of training, once in each examination."""
+
+    losses: list[float]
+    weights: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def trainer(exam):
+    """The worker that trains."""
+    return exam.fresh(TASK)
+
+
+@pytest.fixture(scope="session")
+def prefix_worker(exam):
+    """A worker that is asked for bare prefixes only."""
+    return exam.fresh(TASK)
+
+
+@pytest.fixture(scope="session")
+def window_worker(exam):
+    """A worker that is asked for whole windows only."""
+    return exam.fresh(TASK)
+
+
+@pytest.fixture(scope="session")
+def untrained_weights(trainer, config):
+    """Weights as the constructor makes them."""
+    return lm.weights_of(lm.build(trainer, config))
+
+
+@pytest.fixture(scope="session")
+def trained(exam, trainer, config, training_tokens):
+    """The submission's own training on the whole text, within the budget of assignment.toml."""
+    model = lm.build(trainer, config)
+    losses = lm.train(
+        trainer,
+        model,
+        training_tokens,
+        budget=exam.budget(TASK),
+        device=exam.device,
+        generator=Generator(exam.seed_for("training")),
+    )
+    exam.artifact("curve", "transformer_training_loss", losses)
+    return Trained(losses, lm.weights_of(model))
+
+
+@pytest.fixture(scope="session")
+def held_out(exam, alphabet, config):
+    """Windows of a chapter that no submission has seen."""
+    text = read_text(exam.hidden_dir / "data" / "moby_dick_held_out.txt")
+    return windows(alphabet.hide(encode(text)), context=config.context)
+
+
+@pytest.fixture(scope="session")
+def untrained_audit(exam, untrained_weights, prefix_worker, window_worker, config):
+    """Both ways of asking, with the weights of the constructor, on random sequences."""
+    generator = torch.Generator().manual_seed(exam.seed_for("audit sequences"))
+    sequences = torch.randint(config.vocab_size, (64, config.context + 1), generator=generator)
+    return _audit(exam, untrained_weights, prefix_worker, window_worker, config, sequences, per_length=8)
+
+
+@pytest.fixture(scope="session")
+def trained_audit(exam, trained, prefix_worker, window_worker, config, held_out):
+    """Both ways of asking, with trained weights, on held-out text; 2048 positions are audited."""
+    return _audit(exam, trained.weights, prefix_worker, window_worker, config, held_out, per_length=64)
+
+
+def _audit(exam, weights, prefix_worker, window_worker, config, sequences, *, per_length):
+    seed = exam.seed_for(f"audit of {per_length}")
+    plan = lm.plan_prefixes(len(sequences), context=config.context, per_length=per_length, seed=seed)
+    alone = lm.forward_of(lm.build(prefix_worker, config, weights), symbols=config.vocab_size)
+    prefixes = lm.ask_prefixes(alone, sequences, plan)
+    whole = lm.forward_of(lm.build(window_worker, config, weights), symbols=config.vocab_size)
+    return Audit(sequences, plan, prefixes, lm.in_batches(whole, sequences[:, :-1]))
