@@ -117,7 +117,8 @@ def test_what_was_printed_is_told_in_order(start):
 def test_the_environment_is_known_to_the_last_variable(start, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
     said, _ = run(start, "say(sorted(os.environ))")
-    known = "CUBLAS_WORKSPACE_CONFIG HOME LANG LOGNAME MKL_NUM_THREADS OMP_NUM_THREADS OPENBLAS_NUM_THREADS PATH TMPDIR USER"
+    known = """CUBLAS_WORKSPACE_CONFIG HOME LANG LOGNAME MKL_NUM_THREADS OMP_NUM_THREADS OPENBLAS_NUM_THREADS PATH
+    PYTHONHASHSEED TMPDIR USER"""
     assert said == known.split()
 
 
