@@ -81,7 +81,7 @@ def _band(criterion: Criterion, figures: dict[str, list[Measurement]]) -> Band:
 
 def _values(figures: Sequence[Measurement], name: str) -> list[float]:
     values = [figure.value for figure in figures if figure.value is not None]
-    if len(values) < 3:  # noqa: PLR2004
+    if len(values) < 3:
         raise ConfigurationError(
             f"'{name}' was measured {len(values)} times; a check must record it in every examination"
         )

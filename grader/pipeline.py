@@ -10,11 +10,12 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from grader.collect.collector import Collected, Collector
+from grader.collect.collector import Collected, Collector, not_collected
 from grader.collect.notebook import prepare
 from grader.course.marks_csv import ClassMarks, read_class_marks
 from grader.course.model import Assignment, Roster
 from grader.course.tree import CourseTree
+from grader.errors import GraderError
 from grader.examine.request import ExamRequest, Material, Work, digest, new_request
 from grader.examine.scheduler import examine_all, load
 from grader.examine.withhold import withhold
@@ -105,7 +106,7 @@ def collect(run: Run, assignments: Sequence[Assignment], teams: Sequence[Team]) 
     collector = _collector(run)
     collector.observe(list({team.id: team for team, _ in waiting}.values()))
     for team, assignment in waiting:
-        collected = collector.collect(team, assignment)
+        collected = _collect_one(run, collector, team, assignment)
         run.store.write(_collected_name(team, assignment), collected)
         run.observe(assignment.id, team.id, f"collected: {collected.snapshot.evidence.decision}")
     return [c for pair in pairs if (c := run.store.read(_collected_name(*pair), Collected))]
@@ -170,6 +171,15 @@ def _request(run: Run, material: Material, collected: Collected) -> ExamRequest 
 def _collector(run: Run) -> Collector:
     push_records = run.tree.root / "push_records"
     return Collector(run.tree.course, state=run.store.root, push_records=push_records, clock=run.clock)
+
+
+def _collect_one(run: Run, collector: Collector, team: Team, assignment: Assignment) -> Collected:
+    """One team's trouble (a damaged mirror, a push record that is none) never stops the class."""
+    try:
+        return collector.collect(team, assignment)
+    except GraderError as error:
+        run.observe(assignment.id, team.id, f"collected: failed on our side: {error}")
+        return not_collected(team, assignment)
 
 
 def _begin_or_resume(run: Run, pairs: Sequence[tuple[Team, Assignment]]) -> None:

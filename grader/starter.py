@@ -4,6 +4,7 @@ The folder holds everything that `grader check` needs, and nothing that is hidde
 public checks with their shared fixtures, and the settings.
 """
 
+import re
 import shutil
 from pathlib import Path
 
@@ -28,8 +29,8 @@ def write_starter(tree: CourseTree, assignment: str, destination: Path) -> None:
     if destination.exists() and any(destination.iterdir()):
         raise ConfigurationError(f"{destination}: the folder is not empty; give a new one")
     shutil.copytree(source / "starter", destination, dirs_exist_ok=True, ignore=_CACHES)
-    for name in ("README.md", "assignment.toml"):
-        _copy(source / name, destination / KIT / name)
+    _copy(source / "README.md", destination / KIT / "README.md")
+    _copy_settings(source / "assignment.toml", destination / KIT / "assignment.toml")
     for name in ("data", "checks/public"):
         if (source / name).is_dir():
             shutil.copytree(source / name, destination / KIT / name, dirs_exist_ok=True, ignore=_CACHES)
@@ -37,6 +38,13 @@ def write_starter(tree: CourseTree, assignment: str, destination: Path) -> None:
 
 
 _CACHES = shutil.ignore_patterns("__pycache__", "*.pyc")
+
+
+def _copy_settings(source: Path, destination: Path) -> None:
+    """The settings with another seed: ours decides the noise and the split that all are measured with."""
+    settings = source.read_text(encoding="utf-8")
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    destination.write_text(re.sub(r"(?m)^seed = \d+$", "seed = 1", settings), encoding="utf-8")
 
 
 def _copy(source: Path, destination: Path) -> None:

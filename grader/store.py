@@ -1,8 +1,8 @@
 """The state folder: records and folders that are whole or absent, and one run at a time.
 
-Everything is written beside its place, flushed to the disk and then renamed into it, so a reader (or the
-next run, after a `kill -9`) finds either all of it or nothing. Half-written leftovers carry the prefix
-`.tmp-` and are swept when the next run takes the lock.
+Everything is written in a scratch folder, flushed to the disk and then renamed into its place, so a reader
+(or the next run, after a `kill -9`) finds either all of it or nothing. What a killed run left half-written
+is still in the scratch folder, and is swept when the next run takes the lock.
 """
 
 import fcntl
@@ -21,7 +21,7 @@ from grader.records import Record
 
 RecordType = TypeVar("RecordType", bound=Record)
 
-TEMPORARY = ".tmp-"
+SCRATCH = ".scratch"
 
 
 class Store:
@@ -67,21 +67,19 @@ class Store:
 
     def write(self, name: str, record: Record) -> None:
         """Store a record under `name`, replacing what was there."""
-        write_whole(self.path(name), record.model_dump_json(indent=2) + "\n")
+        self.write_text(name, record.model_dump_json(indent=2) + "\n")
 
     def write_text(self, name: str, text: str) -> None:
         """Store a text under `name`, replacing what was there."""
-        write_whole(self.path(name), text)
+        write_whole(self.path(name), text, scratch=self._scratch())
 
     @contextmanager
     def new_folder(self, name: str) -> Iterator[Path]:
         """A scratch folder that becomes `name` if the block ends well, and vanishes if it does not."""
-        target = self.path(name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=target.parent))
+        scratch = Path(tempfile.mkdtemp(dir=self._scratch()))
         try:
             yield scratch
-            _publish(scratch, target)
+            _publish(scratch, self.path(name))
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
@@ -100,37 +98,42 @@ class Store:
                 raise StoreError(
                     "another run is using this state folder; wait for it, or give --state another folder"
                 ) from error
-            self._sweep()
+            shutil.rmtree(self.root / SCRATCH, ignore_errors=True)
             yield
 
-    def _sweep(self) -> None:
-        for leftover in self.root.rglob(f"{TEMPORARY}*"):
-            if leftover.is_dir():
-                shutil.rmtree(leftover, ignore_errors=True)
-            else:
-                leftover.unlink(missing_ok=True)
+    def _scratch(self) -> Path:
+        folder = self.root / SCRATCH
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that it is whole or absent, also after a crash."""
+def write_whole(path: Path, text: str, *, scratch: Path | None = None) -> None:
+    """Write a text file so that it is whole or absent, also after a crash.
+
+    Args:
+        path: where it goes.
+        text: its whole content.
+        scratch: a folder on the same file system to write in first; by default the file's own.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, scratch = tempfile.mkstemp(prefix=TEMPORARY, dir=path.parent)
+    descriptor, name = tempfile.mkstemp(dir=scratch or path.parent, prefix=".")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as handle:
             handle.write(text)
             handle.flush()
             os.fsync(handle.fileno())
-        Path(scratch).chmod(0o644)
-        Path(scratch).replace(path)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
         _sync_folder(path.parent)
     finally:
-        Path(scratch).unlink(missing_ok=True)
+        Path(name).unlink(missing_ok=True)
 
 
 def _publish(scratch: Path, target: Path) -> None:
     for path in [*scratch.rglob("*"), scratch]:
         _sync_folder(path) if path.is_dir() else _sync_file(path)
     scratch.chmod(0o755)
+    target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         shutil.rmtree(target)
     scratch.rename(target)

@@ -145,6 +145,7 @@ def test_the_starter_holds_nothing_hidden(student_folder):
     names = {p.relative_to(student_folder).as_posix() for p in student_folder.rglob("*") if p.is_file()}
     assert {"counting.py", "grading.toml", "assignment/checks/public/test_add.py"} <= names
     assert not any("hidden" in name or "reference" in name for name in names)
+    assert "seed = 11" not in (student_folder / "assignment" / "assignment.toml").read_text()
 
 
 def test_the_starter_is_not_written_over_work(grader, toy_tree, student_folder):

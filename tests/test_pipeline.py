@@ -121,6 +121,17 @@ def test_an_unreachable_repository_costs_nothing_and_asks_for_a_person(give, run
     assert sheet(grades, "ada").total == Decimal(95)
 
 
+def test_a_push_record_that_is_none_stops_nobody_and_costs_nothing(toy_tree, give, run_for):
+    give("ada", RIGHT)
+    give("bob", RIGHT)
+    (toy_tree.root / "push_records").mkdir()
+    (toy_tree.root / "push_records" / "bob.json").write_text("not a record")
+    grades = pipeline.grade(run_for("ada", "bob"), ["t1_toy"])
+    assert sheet(grades, "ada").total == Decimal(95)
+    assert sheet(grades, "bob").total is None
+    assert [case.team for case in grades.cases()] == ["bob"]
+
+
 def test_an_empty_repository_is_no_submission(forge, run_for):
     forge.create("eve")
     grades = pipeline.grade(run_for("eve"), ["t1_toy"])
@@ -254,7 +265,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(give, run
     assert contents(tmp_path / "rough", "examination.json") == contents(
         tmp_path / "quiet", "examination.json"
     )
-    assert not list((tmp_path / "rough").rglob(".tmp-*"))
+    assert not list((tmp_path / "rough" / ".scratch").iterdir())
 
 
 def contents(folder: Path, name: str = "*") -> dict[str, bytes]:

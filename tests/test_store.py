@@ -69,7 +69,8 @@ def test_a_folder_is_absent_when_the_block_fails(tmp_path):
     with pytest.raises(RuntimeError), store.new_folder("results/one") as scratch:
         (scratch / "half.txt").write_text("half")
         raise RuntimeError
-    assert list((tmp_path / "results").iterdir()) == []
+    assert not store.has("results/one")
+    assert list((tmp_path / ".scratch").iterdir()) == []
 
 
 def test_two_runs_cannot_hold_the_same_state_folder(tmp_path):
@@ -96,9 +97,13 @@ def test_the_next_run_sweeps_what_a_killed_run_left_half_written(tmp_path):
     with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         os.kill(process.pid, signal.SIGKILL)
-    assert len(list((tmp_path / "results").iterdir())) == 1
+    assert len(list((tmp_path / ".scratch").iterdir())) == 1
+    (tmp_path / "submissions").mkdir()
+    (tmp_path / "submissions" / ".scratch").write_text("a student may call a file so")
     with Store(tmp_path).locked():
-        assert list((tmp_path / "results").iterdir()) == []
+        assert not (tmp_path / ".scratch").exists()
+        assert not (tmp_path / "results").exists()
+        assert (tmp_path / "submissions" / ".scratch").exists()
 
 
 def test_readers_see_old_or_new_content_but_never_half_of_it(tmp_path):

@@ -184,6 +184,13 @@ class Collector:
         return Collected(snapshot=snapshot, prepared=prepared.model_copy(update={"notes": notes}), files=name)
 
 
+def not_collected(team: Team, assignment: Assignment) -> Collected:
+    """What stands for a team whose collecting broke on our side: nobody loses marks, a person must look."""
+    said = "collecting failed on our side; nobody loses marks for that, and a person looks into it"
+    deadline = Deadline(first_late=0, text=assignment.deadline, gap_tolerance_s=0)
+    return _nothing(team, assignment, _without_commit(deadline, Decision.UNREACHABLE, said))
+
+
 def _nothing(team: Team, assignment: Assignment, evidence: Evidence) -> Collected:
     ours = evidence.decision in {Decision.UNREACHABLE, Decision.AMBIGUOUS}
     snapshot = Snapshot(

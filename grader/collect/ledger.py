@@ -23,8 +23,9 @@ from pathlib import Path
 
 from grader.course.instants import utc_text
 from grader.errors import StoreError
-from grader.store import TEMPORARY
 
+DRAFT = ".draft-"
+"""What a round is called while it is written; a killed run may leave one, and nobody reads it."""
 NO_ROUND = "0" * 64
 """What the first round names as the one before."""
 UNREACHABLE = "!unreachable"
@@ -110,7 +111,7 @@ class Ledger:
 
 
 def _write_once(path: Path, content: bytes) -> None:
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=TEMPORARY) as draft:
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=DRAFT) as draft:
         draft.write(content)
         draft.flush()
         os.fsync(draft.fileno())

@@ -45,7 +45,8 @@ def examine(request: ExamRequest, out: Path) -> tuple[Examination, Usage]:
         GraderError: pytest could not collect or run our checks.
     """
     _one_thread()
-    exam = Exam(request, choose(request.sandbox), artifacts_folder=out / "artifacts")
+    ours = (Path(request.material.folder), Path(request.material.reference.folder))
+    exam = Exam(request, choose(request.sandbox, hidden=ours), artifacts_folder=out / "artifacts")
     checks = Path(request.material.folder) / "checks"
     try:
         with (out / "log.txt").open("w", encoding="utf-8") as log, contextlib.redirect_stdout(log):

@@ -3,6 +3,7 @@
 import hashlib
 import sys
 from collections.abc import Iterable
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -50,6 +51,8 @@ class ExamRequest(Record):
     """Everything that one examination depends on. Folders are absolute paths on the trusted side."""
 
     key: str
+    engine: str
+    """Version and digest of the source that measures, read once when the request was made."""
     work: Work
     material: Material
     sandbox: str
@@ -74,6 +77,7 @@ def new_request(
     data, the reference, the measuring engine, the environment, the sandbox and the seed. The team is not
     in it: identical work has identical results.
     """
+    engine = engine_digest()
     key = digest(
         [
             f"work {folder_digest(Path(work.folder))}",
@@ -81,15 +85,18 @@ def new_request(
             f"material {folder_digest(Path(material.folder))}",
             f"settings {material.assignment.model_dump_json()}",
             f"reference {material.reference.prepared.model_dump_json()}",
-            f"engine {engine_digest()} {environment_lock()}",
+            f"engine {engine} {environment_lock()}",
             f"sandbox {sandbox} seed {seed} groups {groups}",
         ]
     )
-    return ExamRequest(key=key, work=work, material=material, sandbox=sandbox, seed=seed, groups=groups)
+    return ExamRequest(
+        key=key, engine=engine, work=work, material=material, sandbox=sandbox, seed=seed, groups=groups
+    )
 
 
+@cache
 def engine_digest() -> str:
-    """Version and digest of the source that measures."""
+    """Version and digest of the source that measures, as it was when this process first asked."""
     package = Path(__file__).resolve().parent.parent
     return f"{__version__}+{digest(folder_digest(package / part) for part in MEASURING_PACKAGES)[:16]}"
 
@@ -103,7 +110,7 @@ def environment_lock() -> str:
 def environment(request: ExamRequest, *, sandbox: str, torch: str) -> Environment:
     """What reproduces an examination, with its key."""
     return Environment(
-        engine=engine_digest(),
+        engine=request.engine,
         python=".".join(map(str, sys.version_info[:3])),
         torch=torch,
         device=request.material.assignment.device,
