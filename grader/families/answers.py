@@ -160,5 +160,7 @@ def _shape_text(shape: Shape) -> str:
 
 def _refuse_non_finite(array: np.ndarray[Any, Any], *, name: str) -> None:
     bad = int(array.size - np.isfinite(array).sum())
+    if bad and array.ndim == 0:
+        raise WrongAnswer(f"`{name}` returned {array} where a finite number is asked for")
     if bad:
         raise WrongAnswer(f"`{name}` returned {bad} of {array.size} values that are NaN or infinite")

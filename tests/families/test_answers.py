@@ -92,7 +92,7 @@ def test_a_history_may_be_a_list_a_tuple_or_an_array(answer):
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ([1.0, float("nan")], r"`train\[1\]` returned 1 of 1 values that are NaN or infinite"),
+        ([1.0, float("nan")], r"`train\[1\]` returned nan where a finite number is asked for"),
         ([1.0, "x"], r"`train\[1\]` returned one str where one number is asked for"),
         ([], "`train` returned 0 numbers where at least 1 are asked for"),
         (None, "`train` returned None where a list of floats is asked for"),

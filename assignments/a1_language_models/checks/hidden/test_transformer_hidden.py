@@ -92,7 +92,7 @@ def test_the_reported_losses_fall(trained):
     tenth = max(1, len(trained.losses) // 10)
     first = sum(trained.losses[:tenth]) / tenth
     last = sum(trained.losses[-tenth:]) / tenth
-    assert last < first, f"the returned losses go from {first:.2f} to {last:.2f}; they should fall"
+    assert last < first, f"the returned losses go from {first:.3g} to {last:.3g}; they should fall"
 
 
 def test_training_lowers_the_loss_that_we_measure(
@@ -103,7 +103,7 @@ def test_training_lowers_the_loss_that_we_measure(
         _nats(window_worker, config, weights, text) for weights in (untrained_weights, trained.weights)
     )
     assert after < before - 0.5, (
-        f"training took the loss on the training text from {before:.2f} to {after:.2f} nats per character; "
+        f"training took the loss on the training text from {before:.3g} to {after:.3g} nats per character; "
         f"a fall of at least 0.5 is asked for"
     )
 
@@ -153,7 +153,7 @@ def test_a_known_source_is_learnt(known):
     allowed = SHARE_OF_GAP * known.gap
     assert known.excess.low <= allowed, (
         f"trained on a source whose next symbol depends on the last two, the model stays "
-        f"{known.excess.value:.3f} nats over the source's entropy; {allowed:.3f} is asked for"
+        f"{known.excess.value:.3g} nats over the source's entropy; {allowed:.3g} is asked for"
     )
 
 
@@ -179,7 +179,7 @@ def test_held_out_text(trained_audit, training_tokens, config, measure):
     )
     measure("transformer_bits_per_character", bits, unit="bits per character", n=nats.n, standard_error=error)
     assert bits > IMPLAUSIBLE_BITS, (
-        f"too good to be true: {bits:.2f} bits per character on text that was never shown; no model learns "
+        f"too good to be true: {bits:.3g} bits per character on text that was never shown; no model learns "
         f"below {IMPLAUSIBLE_BITS} from this training text"
     )
 
@@ -209,7 +209,7 @@ def _nats(worker, config, weights, text):
 
 def _beaten(known):
     return (
-        f"too good to be true: {-known.excess.value:.3f} nats per symbol below the entropy of the source, "
+        f"too good to be true: {-known.excess.value:.3g} nats per symbol below the entropy of the source, "
         f"which is possible only for a model that sees the symbol it predicts"
     )
 

@@ -46,7 +46,7 @@ def test_a_few_steps_lower_the_loss(exam, candidate, model, forward, config, tra
     model.eval()
     after = float(token_nll(forward(text[:, :-1]), text[:, 1:]).mean())
     assert after < before - 0.3, (
-        f"60 steps took the loss on training text from {before:.2f} to {after:.2f} nats per character; "
+        f"60 steps took the loss on training text from {before:.3g} to {after:.3g} nats per character; "
         f"a fall of at least 0.3 is asked for"
     )
 
