@@ -34,7 +34,7 @@ $(VENV)/installed: pyproject.toml $(CONSTRAINTS) | system
 install: $(VENV)/installed
 
 demo: install
-	@$(BIN)/grader demo; code=$$?; [ $$code -le 1 ]  # 1 says that a person must look, as the demo expects
+	@$(BIN)/grader demo
 
 test: lint types layers unit
 
@@ -50,7 +50,7 @@ layers: install
 
 unit: install
 	$(BIN)/coverage erase
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --cov --cov-report=term
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
