@@ -257,6 +257,7 @@ def test_extrapolation_takes_away_the_bias_of_a_small_sample():
         (torch.full((5, 4), math.nan), "expected finite numbers, got NaN or infinity"),
     ],
 )
+@pytest.mark.usefixtures("shapes_unchecked")
 def test_features_that_cannot_be_measured_are_refused(bad: Tensor, message: str):
     with pytest.raises(ValueError, match=message):
         frechet_distance(factorise(cloud(10, 4)), bad)

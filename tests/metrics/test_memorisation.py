@@ -81,6 +81,7 @@ def test_a_larger_shift_never_enlarges_the_distance(seed: int):
     assert (moving <= still + 1e-12).all()
 
 
+@pytest.mark.usefixtures("shapes_unchecked")
 def test_an_image_of_another_size_is_refused():
     with pytest.raises(ValueError, match=r"queries: expected 64 pixels a row, got shape \(2, 25\)"):
         nearest_distance(torch.zeros(2, 25), TRAINING, side=8)
