@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Self
 
+from grader.course.model import Limits
 from grader.errors import (
     CandidateError,
     CandidateMissing,
@@ -95,6 +96,11 @@ class Candidate:
         """What ended the session by the submission's fault; None while it can still be asked."""
         failure = self._failure or (self._conversation.failure if self._conversation else None)
         return failure if isinstance(failure, CandidateError) else None
+
+    @property
+    def limits(self) -> Limits:
+        """What its session may use."""
+        return self._spec.limits
 
     def close(self) -> Ending:
         """End the worker; a second time gives the same ending. No question can be asked afterwards."""

@@ -18,7 +18,7 @@ import click
 from grader import __version__
 from grader.errors import ConfigurationError, GraderError
 
-OK, PERSON_NEEDED, BAD_DATA, OUR_FAILURE = 0, 1, 3, 4
+OK, PERSON_NEEDED, BAD_DATA, OUR_FAILURE, INTERRUPTED = 0, 1, 3, 4, 130
 
 EXISTING = click.Path(exists=True, path_type=Path)
 ANY_PATH = click.Path(path_type=Path)
@@ -31,6 +31,9 @@ def reported(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
+        except KeyboardInterrupt:
+            click.echo("stopped; the same command goes on where this one was", err=True)
+            sys.exit(INTERRUPTED)
         except ConfigurationError as error:
             click.echo(str(error), err=True)
             sys.exit(BAD_DATA)
@@ -41,18 +44,21 @@ def reported(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+HELP = """Grade a course on generative models: sandboxed runs, trusted measurements, marks with evidence.
+
+\b
+Start here:
+  grader demo        grade a small class that is built on the spot
+  grader validate    check a course tree
+  grader grade a3    grade assignment a3 for everybody on roster.csv
+  grader check       (students) run the public checks on my folder
+"""
+
+
+@click.group(help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
 def main() -> None:
-    r"""Grade a course on generative models: sandboxed runs, trusted measurements, marks with evidence.
-
-    \b
-    Start here:
-      grader demo                     grade a small class that is built on the spot
-      grader validate                 check a course tree
-      grader grade a3                 grade assignment a3 for everybody on roster.csv
-      grader check                    (students) run the public checks on my folder
-    """
+    """The root of all commands; `HELP` is what it says."""
 
 
 course_option = click.option(
@@ -143,10 +149,14 @@ def report(**options: Any) -> None:
 @reported
 def validate(course: Path | None) -> None:
     """Check a whole course tree; every finding names file, field and what to do."""
+    from grader.course.people import validate_people
     from grader.course.tree import CourseTree
     from grader.course.validate import validate as find
 
-    findings = find(CourseTree.open(course))
+    tree = CourseTree.open(course)
+    findings = find(tree)
+    if not any(finding.severity == "error" for finding in findings):
+        findings += validate_people(tree)
     for finding in findings:
         click.echo(str(finding))
     errors = sum(finding.severity == "error" for finding in findings)

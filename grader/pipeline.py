@@ -106,9 +106,7 @@ def collect(run: Run, assignments: Sequence[Assignment], teams: Sequence[Team]) 
     collector = _collector(run)
     collector.observe(list({team.id: team for team, _ in waiting}.values()))
     for team, assignment in waiting:
-        collected = _collect_one(run, collector, team, assignment)
-        run.store.write(_collected_name(team, assignment), collected)
-        run.observe(assignment.id, team.id, f"collected: {collected.snapshot.evidence.decision}")
+        _collect_one(run, collector, team, assignment)
     return [c for pair in pairs if (c := run.store.read(_collected_name(*pair), Collected))]
 
 
@@ -173,13 +171,17 @@ def _collector(run: Run) -> Collector:
     return Collector(run.tree.course, state=run.store.root, push_records=push_records, clock=run.clock)
 
 
-def _collect_one(run: Run, collector: Collector, team: Team, assignment: Assignment) -> Collected:
-    """One team's trouble (a damaged mirror, a push record that is none) never stops the class."""
+def _collect_one(run: Run, collector: Collector, team: Team, assignment: Assignment) -> None:
+    """Collect and store; one team's trouble (a damaged mirror, a file that nobody foresaw) stops nobody."""
+    name = _collected_name(team, assignment)
     try:
-        return collector.collect(team, assignment)
-    except GraderError as error:
-        run.observe(assignment.id, team.id, f"collected: failed on our side: {error}")
-        return not_collected(team, assignment)
+        collected = collector.collect(team, assignment)
+        run.store.write(name, collected)
+    except (GraderError, ValueError, LookupError, OSError, RecursionError, MemoryError) as error:
+        run.observe(assignment.id, team.id, f"collected: failed on our side: {type(error).__name__}: {error}")
+        run.store.write(name, not_collected(team, assignment))
+    else:
+        run.observe(assignment.id, team.id, f"collected: {collected.snapshot.evidence.decision}")
 
 
 def _begin_or_resume(run: Run, pairs: Sequence[tuple[Team, Assignment]]) -> None:

@@ -5,7 +5,6 @@ student's own machine there is nobody to be protected from.
 """
 
 import tempfile
-import time
 import tomllib
 from pathlib import Path
 
@@ -96,7 +95,7 @@ def repository_facts(folder: Path) -> list[str]:
     except ValueError:
         return ["there is no commit yet, so nothing would be collected"]
     with repository:
-        when = time.strftime("%Y-%m-%d %H:%M", time.localtime(head.committed_date))
+        when = head.committed_datetime.strftime("%Y-%m-%d %H:%M:%S %z")
         return [
             f"the last commit here is {head.hexsha[:10]} of {when}",
             *_uncommitted(repository),
@@ -130,7 +129,12 @@ def _assignment_of(folder: Path, course: Path | None) -> tuple[Path, Assignment]
     kit = folder / KIT
     if course is None and (kit / "assignment.toml").exists():
         settings = f"{KIT}/assignment.toml"
-        return kit, read_record(folder / settings, Assignment, file=settings).record()
+        found = read_record(folder / settings, Assignment, file=settings).record()
+        if not found.id.startswith(name):
+            raise ConfigurationError(
+                f"{SETTINGS}: assignment: found '{name}', but the folder '{KIT}' here is of '{found.id}'"
+            )
+        return kit, found
     tree = CourseTree.open(course) if course else _tree_around(folder)
     assignment = tree.assignment(name)
     return tree.assignment_dir(assignment.id), assignment

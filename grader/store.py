@@ -45,11 +45,11 @@ class Store:
             StoreError: it is there but does not hold a record of this type.
         """
         try:
-            text = self.path(name).read_text(encoding="utf-8")
+            content = self.path(name).read_bytes()
         except FileNotFoundError:
             return None
         try:
-            return record_type.model_validate_json(text)
+            return record_type.model_validate_json(content)
         except ValidationError as error:
             raise StoreError(
                 f"{name}: not a {record_type.__name__} of this version ({error.error_count()} problems); "

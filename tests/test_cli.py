@@ -118,6 +118,7 @@ def test_report_marks_again_without_running_anything(grader, class_of_two):
 def test_validate_finds_nothing_wrong_with_the_toy_course(grader, toy_tree):
     result = grader("validate", "--course", toy_tree.root)
     assert result.exit_code == 0, result.output
+    assert "roster.csv: not here yet" in result.output
 
 
 def test_validate_names_file_field_and_the_nearest_name(grader, toy_tree):
@@ -187,6 +188,13 @@ def test_check_says_what_would_not_be_collected(grader, student_folder, tmp_path
     assert "1 commits are not pushed" in grader("check", student_folder).stdout
     repository.close()
     bare.close()
+
+
+def test_check_refuses_settings_of_another_assignment(grader, student_folder):
+    (student_folder / "grading.toml").write_text('assignment = "t2"\n')
+    result = grader("check", student_folder)
+    assert result.exit_code == 3
+    assert "found 't2', but the folder 'assignment' here is of 't1_toy'" in result.stderr
 
 
 def test_check_in_a_folder_without_settings_says_what_to_do(grader, tmp_path):

@@ -280,3 +280,33 @@ def test_a_second_course_in_another_folder_is_not_disturbed(toy_tree, give, run_
     shutil.copytree(toy_tree.root, tmp_path / "other")
     other = replace(run, tree=CourseTree.open(tmp_path / "other"), store=Store(tmp_path / "other_state"))
     assert pipeline.grade(run, ["t1_toy"]).rows == pipeline.grade(other, ["t1_toy"]).rows
+
+
+def test_a_notebook_with_half_a_character_stops_nobody(give, forge, run_for):
+    give("ada", RIGHT)
+    checkout = forge.create("mallory")
+    cell = '{"cell_type": "code", "metadata": {}, "outputs": [], "source": "%%writefile \\"\\ud800.py\\"\\nx = 1"}'
+    notebook = f'{{"cells": [{cell}], "metadata": {{}}, "nbformat": 4, "nbformat_minor": 5}}'
+    checkout.commit("work", "2025-06-05 12:00", {"t1/counting.py": RIGHT, "t1/more.ipynb": notebook})
+    checkout.push("2025-06-05 12:00")
+    grades = pipeline.grade(run_for("mallory", "ada"), ["t1_toy"])
+    assert sheet(grades, "ada").total == Decimal(95)
+    assert sheet(grades, "mallory").total == Decimal(95)
+
+
+def test_an_unexpected_fault_while_collecting_one_team_stops_nobody(give, run_for, monkeypatch):
+    from grader.collect.collector import Collector
+
+    give("ada", RIGHT)
+    give("bob", RIGHT)
+    collect = Collector.collect
+
+    def stumble(self, team, assignment):
+        if team.id == "bob":
+            raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
+        return collect(self, team, assignment)
+
+    monkeypatch.setattr(Collector, "collect", stumble)
+    grades = pipeline.grade(run_for("bob", "ada"), ["t1_toy"])
+    assert sheet(grades, "ada").total == Decimal(95)
+    assert sheet(grades, "bob").total is None

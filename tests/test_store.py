@@ -121,3 +121,9 @@ def test_readers_see_old_or_new_content_but_never_half_of_it(tmp_path):
             time.sleep(0.001)
     assert writer.returncode == 0
     assert reads > 0
+
+
+def test_a_record_that_is_not_text_is_an_error_that_names_the_file(tmp_path):
+    (tmp_path / "one.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(StoreError, match=r"one\.json"):
+        Store(tmp_path).read("one.json", Usage)

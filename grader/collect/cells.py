@@ -138,9 +138,10 @@ def _json_object(text: str) -> Mapping[str, Any]:
 
 
 def _text(source: Any) -> str:
+    """A cell's source. JSON can spell halves of characters, which no file can hold: they become '?'."""
     if isinstance(source, list):
-        return "".join(line for line in source if isinstance(line, str))
-    return source if isinstance(source, str) else ""
+        source = "".join(line for line in source if isinstance(line, str))
+    return source.encode(errors="replace").decode() if isinstance(source, str) else ""
 
 
 def _read_cell(source: Source, label: str, text: str) -> None:

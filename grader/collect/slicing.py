@@ -7,7 +7,7 @@ and everything else at top level go. What goes becomes blank lines: line numbers
 
 import ast
 import builtins
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -138,28 +138,30 @@ def _spelled_out(program: Program, wanted: set[str]) -> set[str]:
 
 def _imports(statements: Sequence[Statement], unresolved: frozenset[str]) -> dict[str, frozenset[str]]:
     wanted: defaultdict[str, set[str]] = defaultdict(set)
-    for statement in statements:
-        for node in ast.walk(statement.node):
-            if isinstance(node, ast.ImportFrom) and node.module and "." not in node.module and not node.level:
-                names = {alias.name for alias in node.names}
-                wanted[node.module] |= unresolved if names == {"*"} else names
-            elif isinstance(node, ast.Import):
-                for alias in node.names:
-                    if "." not in alias.name:
-                        wanted[alias.name] |= _attributes(statements, alias.asname or alias.name)
+    nodes = [node for statement in statements for node in ast.walk(statement.node)]
+    attributes = _attributes(nodes)
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and node.module and "." not in node.module and not node.level:
+            names = {alias.name for alias in node.names}
+            wanted[node.module] |= unresolved if names == {"*"} else names
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if "." not in alias.name:
+                    wanted[alias.name] |= attributes.get(alias.asname or alias.name, set())
     return {module: frozenset(names) for module, names in sorted(wanted.items())}
 
 
-def _attributes(statements: Sequence[Statement], module: str) -> set[str]:
-    """Attributes that are taken of a module; everything when it is also handed on whole."""
-    nodes = [node for statement in statements for node in ast.walk(statement.node)]
-    taken = [
-        node
-        for node in nodes
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == module
-    ]
-    uses = sum(1 for node in nodes if isinstance(node, ast.Name) and node.id == module)
-    return {node.attr for node in taken} | ({EVERYTHING} if uses > len(taken) else set())
+def _attributes(nodes: Sequence[ast.AST]) -> dict[str, set[str]]:
+    """Name → attributes taken of it; everything when it is also handed on whole. One walk for all names."""
+    taken: defaultdict[str, set[str]] = defaultdict(set)
+    whole: Counter[str] = Counter()
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            taken[node.value.id].add(node.attr)
+            whole[node.value.id] -= 1
+        elif isinstance(node, ast.Name):
+            whole[node.id] += 1
+    return {name: taken[name] | ({EVERYTHING} if uses > 0 else set()) for name, uses in whole.items()}
 
 
 def _order(
@@ -180,22 +182,23 @@ def _order(
                 before[statement.piece].setdefault(first[name], name)
     used = sorted({statement.piece for statement in statements} & set(range(pieces)))
     order = _placed(used, before)
+    place = {piece: rank for rank, piece in enumerate(order)}
     notes = tuple(
         f"{labels[late].label} was put before {labels[early].label}, which needs `{name}` from it"
         for early, reasons in sorted(before.items())
         for late, name in sorted(reasons.items())
-        if late > early and order.index(late) < order.index(early)
+        if late > early and place[late] < place[early]
     )
     return order, notes
 
 
 def _placed(pieces: Sequence[int], before: Mapping[int, Mapping[int, str]]) -> list[int]:
-    waiting = list(pieces)
+    waiting = dict.fromkeys(pieces)
     order: list[int] = []
     while waiting:
-        ready = (piece for piece in waiting if not set(before.get(piece, {})) & set(waiting))
-        piece = next(ready, waiting[0])
-        waiting.remove(piece)
+        ready = (piece for piece in waiting if not before.get(piece, {}).keys() & waiting.keys())
+        piece = next(ready, next(iter(waiting)))
+        del waiting[piece]
         order.append(piece)
     return order
 

@@ -149,6 +149,8 @@ class Assignment(Record):
     """Folder of the submission inside the repository; empty means its root."""
     seed: int
     """Every random choice of the grader follows from it, so the whole class gets the same questions."""
+    own_files: bool = False
+    """Whether a submission sees its other files (committed weights, say) beside its code while examined."""
     device: Literal["cpu", "cuda"] = "cpu"
     """What submissions run on."""
     tasks: tuple[Task, ...]

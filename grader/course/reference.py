@@ -53,7 +53,7 @@ def table(record_type: type[BaseModel]) -> str:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    return _shown(field.default)
+    return "empty" if field.default_factory is not None else _shown(field.default)
 
 
 def _shown(value: Any) -> str:

@@ -2,23 +2,30 @@
 
 import hashlib
 import re
+import shutil
+import tempfile
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from grader.candidate import Candidate
-from grader.course.model import Assignment, Task
+from grader.course.model import Assignment, Limits, Task
 from grader.errors import CandidateDied, CandidateError, CandidateTimeout
-from grader.examine.request import ExamRequest
+from grader.examine.request import ExamRequest, Work, digest
 from grader.records import Artifact, Measurement, Usage
 from grader.sandbox.seam import Ending, Sandbox, SessionSpec
 
-RESTARTS = 2
-"""How often the shared worker is started again after it died; then every later check fails at once."""
+RESTARTS: Mapping[type[CandidateError], int] = MappingProxyType({CandidateTimeout: 2, CandidateDied: 12})
+"""How often the shared worker is started again, so that one bad function costs only the checks that call it.
+
+Waiting for an answer in vain takes long, dying does not; after that every later check fails at once.
+"""
 
 
 class Exam:
@@ -44,8 +51,9 @@ class Exam:
         self._clock = clock
         self._started = clock()
         self._shared: dict[tuple[str, bool], Candidate] = {}
-        self._deaths: dict[tuple[str, bool], int] = {}
+        self._deaths: Counter[tuple[tuple[str, bool], type[CandidateError]]] = Counter()
         self._open: list[Candidate] = []
+        self._code = tempfile.TemporaryDirectory(prefix="code-")
 
     @property
     def data_dir(self) -> Path:
@@ -95,8 +103,8 @@ class Exam:
         self.check_time()
         work = self._request.material.reference if reference else self._request.work
         spec = SessionSpec(
-            submission=Path(work.folder),
-            limits=self.assignment.limits,
+            submission=Path(work.folder) if self.assignment.own_files else self._code_of(work),
+            limits=self._limits_now(),
             device=self.device,
             slot=self._request.slot,
         )
@@ -121,6 +129,23 @@ class Exam:
         if candidate is None:
             candidate = self._shared[name] = self.fresh(task_id, reference=reference)
         return candidate
+
+    def _limits_now(self) -> Limits:
+        """The limits of a session that starts now: it may not outlive the examination."""
+        limits = self.assignment.limits
+        left_s = max(1, int(self._started + limits.examination_wall_s - self._clock()))
+        return limits.model_copy(update={"session_wall_s": min(limits.session_wall_s, left_s)})
+
+    def _code_of(self, work: Work) -> Path:
+        """A copy of the work's Python files and nothing else, so that weights from home cannot be loaded."""
+        folder = Path(self._code.name) / digest([work.folder])
+        if not folder.exists():
+            folder.mkdir()
+            for path in sorted(Path(work.folder).rglob("*.py")):
+                copy = folder / path.relative_to(work.folder)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, copy)
+        return folder
 
     def check_time(self) -> None:
         """Stop asking once the time for the whole examination is used up.
@@ -164,6 +189,7 @@ class Exam:
         """End every worker that is still open."""
         for candidate in list(self._open):
             self.close_worker(candidate)
+        self._code.cleanup()
 
     def usage(self) -> Usage:
         """What all closed workers used together."""
@@ -175,14 +201,24 @@ class Exam:
         )
 
     def _may_restart(self, name: tuple[str, bool]) -> bool:
-        if not _died(self._shared[name].failure):
-            return False
-        self._deaths[name] = self._deaths.get(name, 0) + 1
-        return self._deaths[name] <= RESTARTS
+        failure = self._shared[name].failure
+        for kind, restarts in RESTARTS.items():
+            if isinstance(failure, kind):
+                self._deaths[name, kind] += 1
+                return self._deaths[name, kind] <= restarts
+        return False
 
 
-def _died(failure: CandidateError | None) -> bool:
-    return isinstance(failure, CandidateDied | CandidateTimeout)
+MOST_POINTS = 2000
+"""Points of a curve that are kept; a drawing shows no more."""
+
+
+def _thinned(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    if len(values) <= MOST_POINTS:
+        return np.ascontiguousarray(values)
+    kept = np.linspace(0, len(values) - 1, MOST_POINTS).round().astype(np.int64)
+    thinned: NDArray[np.float64] = values[kept]
+    return thinned
 
 
 def _artifact_tensors(kind: str, value: object) -> dict[str, "np.ndarray"]:
@@ -190,7 +226,7 @@ def _artifact_tensors(kind: str, value: object) -> dict[str, "np.ndarray"]:
         case "images":
             return {"images": np.ascontiguousarray(value, dtype=np.float32)}
         case "curve":
-            return {"values": np.ascontiguousarray(value, dtype=np.float64)}
+            return {"values": _thinned(np.asarray(value, dtype=np.float64))}
         case "text":
             text = re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "�", str(value))
             return {"utf8": np.frombuffer(text.encode(), dtype=np.uint8)}

@@ -80,7 +80,7 @@ def new_request(
     engine = engine_digest()
     key = digest(
         [
-            f"work {folder_digest(Path(work.folder))}",
+            f"work {folder_digest(Path(work.folder), compiled=True)}",
             f"modules {work.prepared.model_dump_json()}",
             f"material {folder_digest(Path(material.folder))}",
             f"settings {material.assignment.model_dump_json()}",
@@ -119,10 +119,10 @@ def environment(request: ExamRequest, *, sandbox: str, torch: str) -> Environmen
     )
 
 
-def folder_digest(path: Path) -> str:
-    """SHA-256 over the names and bytes of a file or folder; compiled files do not count."""
+def folder_digest(path: Path, *, compiled: bool = False) -> str:
+    """SHA-256 over the names and bytes of a file or folder; compiled files count only where asked for."""
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    counted = [p for p in files if "__pycache__" not in p.parts and p.suffix != ".pyc"]
+    counted = [p for p in files if compiled or ("__pycache__" not in p.parts and p.suffix != ".pyc")]
     return digest(f"{p.relative_to(path).as_posix()} {_file_digest(p)}" for p in counted)
 
 

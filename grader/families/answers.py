@@ -73,6 +73,10 @@ def as_float(answer: object, *, name: str, finite: bool = True) -> float:
     return float(as_tensor(single, name=name, shape=(), dtype="number", finite=finite))
 
 
+MOST_NUMBERS = 100_000
+"""Longest history that is looked at."""
+
+
 def as_floats(answer: object, *, name: str, at_least: int = 1, finite: bool = True) -> list[float]:
     """Check a history: a list or tuple of numbers, or an array of one dimension.
 
@@ -85,6 +89,14 @@ def as_floats(answer: object, *, name: str, at_least: int = 1, finite: bool = Tr
     Raises:
         WrongAnswer: not a list of numbers, too short, or not finite.
     """
+    if (
+        isinstance(answer, np.ndarray | list | tuple)
+        and np.ndim(answer[:1]) > 0
+        and len(answer) > MOST_NUMBERS
+    ):
+        raise WrongAnswer(
+            f"`{name}` returned {len(answer)} numbers where at most {MOST_NUMBERS} are asked for"
+        )
     if isinstance(answer, np.ndarray):
         values = as_tensor(answer, name=name, shape=(None,), dtype="number", finite=finite).tolist()
     elif isinstance(answer, list | tuple):

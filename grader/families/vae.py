@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
@@ -224,4 +225,8 @@ def _kl_or_too_much(model: Vae, x: Float[Tensor, "B D"]) -> float:
 
 
 def _enlarged(weights: NDArray[Any], factor: float) -> NDArray[Any]:
-    return weights * weights.dtype.type(factor) if weights.dtype.kind == "f" else weights
+    """Larger weights of the same dtype and shape; an array of no dimensions stays an array."""
+    if weights.dtype.kind != "f":
+        return weights
+    larger: NDArray[Any] = np.asarray(weights * factor, dtype=weights.dtype)
+    return larger

@@ -155,7 +155,6 @@ def _environment(examination: Examination) -> tuple[tuple[str, str], ...]:
     used = examination.environment
     return (
         ("Key", examination.key),
-        ("Seed", str(used.seed)),
         ("Grader", used.engine),
         ("Python", used.python),
         ("PyTorch", used.torch),

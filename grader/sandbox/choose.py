@@ -108,7 +108,9 @@ def available() -> tuple[Facts, ...]:
     return (
         try_bubblewrap(),
         Facts("process", is_usable=True, isolates=False, detail="no isolation, for one's own code alone"),
-        Facts("fake", is_usable=True, isolates=False, detail="runs in our own process, for tests of the grader"),
+        Facts(
+            "fake", is_usable=True, isolates=False, detail="runs in our own process, for tests of the grader"
+        ),
     )
 
 

@@ -1,3 +1,4 @@
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -35,6 +36,7 @@ def exam(toy_work, toy_material, tmp_path, clock):
 def test_seeds_differ_by_name_and_not_by_submission(exam, toy_work, toy_material, tmp_path):
     other_request = new_request(toy_work(RIGHT + "#", "team2"), toy_material, sandbox="fake", seed=11)
     other = Exam(other_request, choose("fake"), artifacts_folder=tmp_path)
+    other.close()
     assert exam.seed_for("noise") == other.seed_for("noise")
     assert exam.seed_for("noise") != exam.seed_for("prompts")
     assert 0 <= exam.seed_for("noise") < 2**48
@@ -108,3 +110,32 @@ def test_what_could_not_be_measured_has_no_number():
     figure = with_interval("bits", None, unit="bits", n=0)
     assert figure.value is None
     assert figure.low is None
+
+
+def test_a_worker_may_live_no_longer_than_the_examination(exam, clock):
+    clock.now = 45.5
+    with pytest.raises(CandidateTimeout), exam.fresh("count") as late:
+        assert late.limits.session_wall_s == 14
+        clock.now = 60.5
+        exam.check_time()
+
+
+def test_a_submission_sees_its_code_and_none_of_its_other_files(toy_work, toy_material, tmp_path):
+    source = "import os\ndef add(a, b):\n    return sorted(os.listdir('/submission'))\n"
+    work = toy_work(source)
+    (Path(work.folder) / "weights.npz").write_bytes(b"trained at home")
+    (Path(work.folder) / "part").mkdir()
+    (Path(work.folder) / "part" / "__init__.py").write_text("")
+    for allowed, seen in ((False, ["counting.py", "part"]), (True, ["counting.py", "part", "weights.npz"])):
+        assignment = toy_material.assignment.model_copy(update={"own_files": allowed})
+        material = toy_material.model_copy(update={"assignment": assignment})
+        request = new_request(work, material, sandbox="bubblewrap", seed=1)
+        exam = Exam(request, choose("bubblewrap"), artifacts_folder=tmp_path)
+        assert exam.shared("count").add(1, 1) == seen
+        exam.close()
+
+
+def test_a_long_curve_is_thinned_before_it_is_kept(exam, tmp_path):
+    exam.artifact("curve", "loss", np.linspace(9, 1, 100_000))
+    (file,) = (tmp_path / "artifacts").iterdir()
+    assert file.stat().st_size < 20_000

@@ -134,3 +134,8 @@ def test_weights_that_are_no_arrays_are_refused(answer, message):
 
 def test_a_handle_is_described_by_the_class_it_has_in_the_worker():
     assert describe(Handle()) == "an object of class Normal"
+
+
+def test_a_history_of_absurd_length_is_refused_before_it_is_copied():
+    with pytest.raises(WrongAnswer, match="returned 200000 numbers where at most 100000 are asked for"):
+        as_floats(np.zeros(200_000, dtype=np.uint8), name="train")
