@@ -265,7 +265,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(give, run
     assert contents(tmp_path / "rough", "examination.json") == contents(
         tmp_path / "quiet", "examination.json"
     )
-    assert not list((tmp_path / "rough" / ".scratch").iterdir())
+    assert not list((tmp_path / "rough").glob(".scratch/*"))
 
 
 def contents(folder: Path, name: str = "*") -> dict[str, bytes]:
