@@ -53,7 +53,8 @@ class Exam:
         self._shared: dict[tuple[str, bool], Candidate] = {}
         self._deaths: Counter[tuple[tuple[str, bool], type[CandidateError]]] = Counter()
         self._open: list[Candidate] = []
-        self._code = tempfile.TemporaryDirectory(prefix="code-")
+        # beside the artifacts, so that a killed examination leaves nothing outside the scratch folder
+        self._code = tempfile.TemporaryDirectory(prefix="code-", dir=artifacts_folder.parent)
 
     @property
     def data_dir(self) -> Path:

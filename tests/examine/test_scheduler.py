@@ -40,6 +40,8 @@ def test_every_request_is_examined_and_stored(request_for, tmp_path):
     assert events.of("team1")[0] == "waiting for a slot"
     assert events.of("team1")[-1] == "done"
     assert "public/test_add.py::test_add_adds" in events.of("team1")
+    kept = {p.name for p in store.path(f"examinations/{requests[0].key}").iterdir()}
+    assert kept == {"examination.json", "usage.json", "log.txt", "artifacts"}
 
 
 def test_what_is_stored_is_not_run_again(request_for, tmp_path):
