@@ -116,17 +116,24 @@ def write_whole(path: Path, text: str, *, scratch: Path | None = None) -> None:
         scratch: a folder on the same file system to write in first; by default the file's own.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=scratch or path.parent, prefix=".")
+    draft = _new_file(scratch) if scratch else path.with_name(f".{path.name}.draft")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as handle:
+        with draft.open("w", encoding="utf-8", newline="\n") as handle:
             handle.write(text)
             handle.flush()
             os.fsync(handle.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        draft.chmod(0o644)
+        draft.replace(path)
         _sync_folder(path.parent)
     finally:
-        Path(name).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
+
+
+def _new_file(folder: Path) -> Path:
+    """An empty file with a name of its own; outside a scratch folder nobody would sweep it after a kill."""
+    descriptor, name = tempfile.mkstemp(dir=folder)
+    os.close(descriptor)
+    return Path(name)
 
 
 def _publish(scratch: Path, target: Path) -> None:

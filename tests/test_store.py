@@ -123,6 +123,20 @@ def test_readers_see_old_or_new_content_but_never_half_of_it(tmp_path):
     assert reads > 0
 
 
+def test_what_a_killed_writer_left_beside_the_file_is_gone_after_the_next_write(tmp_path):
+    path = tmp_path / "page.html"
+    die_before_the_flush = (
+        "import os, pathlib, signal, sys\nfrom grader.store import write_whole\n"
+        "os.fsync = lambda descriptor: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "write_whole(pathlib.Path(sys.argv[1]), 'half')"
+    )
+    killed = subprocess.run([sys.executable, "-c", die_before_the_flush, str(path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert not path.exists()
+    write_whole(path, "whole")
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("page.html", "whole")]
+
+
 def test_a_record_that_is_not_text_is_an_error_that_names_the_file(tmp_path):
     (tmp_path / "one.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(StoreError, match=r"one\.json"):
