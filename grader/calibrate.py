@@ -23,9 +23,18 @@ BASELINE = "_baseline"
 
 
 def calibrate(
-    tree: CourseTree, assignment: str, *, seeds: int, slots: int, sandbox: str, observe: Observer
+    tree: CourseTree,
+    assignment: str,
+    *,
+    seeds: int,
+    slots: int,
+    sandbox: str,
+    observe: Observer,
+    tasks: tuple[str, ...] = (),
 ) -> Path:
     """Examine the reference under several seeds and write its bands.
+
+    With `tasks`, those alone are examined and the bands of the others stay as they are.
 
     Raises:
         ConfigurationError: the assignment is not usable, or a metric has no baseline.
@@ -34,7 +43,9 @@ def calibrate(
     material = material_of(tree, tree.assignment(assignment))
     found = material.assignment
     chosen = [found.seed + offset for offset in range(seeds)]
-    requests = [new_request(material.reference, material, sandbox=sandbox, seed=seed) for seed in chosen]
+    requests = [
+        new_request(material.reference, material, sandbox=sandbox, seed=seed, tasks=tasks) for seed in chosen
+    ]
     store = Store(tree.root / ".grader")
     with store.locked():
         examine_all(
@@ -46,9 +57,18 @@ def calibrate(
     examinations = [load(store, request) for request in requests]
     _refuse_failures(examinations)
     criteria = [c for c in tree.rubric(found.id).criteria if c.kind == "metric"]
-    bands = bands_of(criteria, examinations, device=found.device, seeds=chosen)
+    measured = [c for c in criteria if not tasks or c.task in tasks]
+    bands = bands_of(measured, examinations, device=found.device, seeds=chosen)
+    kept = {c.metric for c in criteria} - {c.metric for c in measured}
+    bands = _with_others(bands, tree.bands(found.id), kept)
     write_whole(tree.bands_path(found.id), bands.model_dump_json(indent=2) + "\n")
     return tree.bands_path(found.id)
+
+
+def _with_others(bands: Bands, before: Bands | None, kept: set[str]) -> Bands:
+    """The new bands and, of those written before, the ones that were not measured this time."""
+    old = {name: band for name, band in before.bands.items() if name in kept} if before else {}
+    return bands.model_copy(update={"bands": dict(sorted((old | bands.bands).items()))})
 
 
 def bands_of(

@@ -10,7 +10,9 @@ are numpy arrays and plain Python values of whatever kind and shape the submissi
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Self
 
 from grader.course.model import Limits
@@ -28,10 +30,10 @@ from grader.sandbox.conversation import Conversation
 from grader.sandbox.frames import Complaint, Ref
 from grader.sandbox.questions import Generator, Packer
 from grader.sandbox.seam import Ending, Sandbox, SessionSpec
-from grader.sandbox.stand_ins import load_value
+from grader.sandbox.stand_ins import PROP, load_value
 from grader.sandbox.visible import visible
 
-__all__ = ["Candidate", "Generator", "Remote", "RemoteCallable"]
+__all__ = ["Candidate", "Generator", "Prop", "Remote", "RemoteCallable"]
 
 START_S = 120.0
 """Longest wait for a worker that runs no code of the submission yet; importing torch is in it."""
@@ -50,13 +52,31 @@ class Candidate:
     """
 
     def __init__(
-        self, sandbox: Sandbox, spec: SessionSpec, prepared: Prepared, *, module: str, seed: int
+        self,
+        sandbox: Sandbox,
+        spec: SessionSpec,
+        prepared: Prepared,
+        *,
+        module: str,
+        seed: int,
+        props: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        """Nothing is started yet.
+
+        Args:
+            sandbox: where workers run.
+            spec: what this one may see and use.
+            prepared: the submission's modules.
+            module: the one that attributes of the candidate are looked up in.
+            seed: of every generator in the worker.
+            props: our own sources by name, which run beside the submission; see `prop`.
+        """
         self._sandbox = sandbox
         self._spec = spec
         self._prepared = prepared
         self._module = module
         self._seed = seed
+        self._props = props
         self._conversation: Conversation | None = None
         self._failure: GraderError | None = None
         self._is_closed = False
@@ -86,6 +106,16 @@ class Candidate:
         """
         function = getattr(self, name)
         return function.ask("call", args, kwargs, timeout_s=timeout_s, grad=grad)
+
+    def prop(self, name: str) -> "Prop":
+        """A module of ours in the submission's worker, for models that its functions are called with.
+
+        Raises:
+            LookupError: the assignment has no prop of this name (our mistake).
+        """
+        if name not in self._props:
+            raise LookupError(f"no prop '{name}'; there are: {', '.join(sorted(self._props)) or 'none'}")
+        return Prop(self, name)
 
     def has(self, name: str) -> bool:
         """Whether the task's module defines `name`."""
@@ -152,7 +182,9 @@ class Candidate:
     def _load(self) -> None:
         packer = Packer()
         spec = self._spec
-        value = load_value(self._prepared, seed=self._seed, device=spec.device, threads=spec.threads)
+        value = load_value(
+            self._prepared, self._props, seed=self._seed, device=spec.device, threads=spec.threads
+        )
         question: Target = {"op": "load", "value": packer.tree(value)}
         try:
             self._converse(question, packer, subject="`load`", within_s=START_S)
@@ -165,6 +197,22 @@ class Candidate:
         if value._candidate is not self:  # noqa: SLF001 - Remote is this module's own
             raise ValueError(f"this {value.type_name} is kept in another worker")
         return value._ref  # noqa: SLF001
+
+
+@dataclass(frozen=True)
+class Prop:
+    """A module of ours in a worker: `candidate.prop("oracle").Gaussian(mean, std)` makes a `Remote`.
+
+    The submission could look at it or change it: a prop is for asking what code does with a known model,
+    never for measuring.
+    """
+
+    _candidate: Candidate
+    _name: str
+
+    def __getattr__(self, name: str) -> "RemoteCallable":
+        target: Target = {"module": f"{PROP}{self._name}", "name": _public(name)}
+        return RemoteCallable(self._candidate, target, "", f"`{name}`")
 
 
 class Remote:

@@ -198,11 +198,14 @@ def starter(assignment: str, destination: Path, course: Path | None) -> None:
 @main.command()
 @click.argument("assignment")
 @click.option("--seeds", type=click.IntRange(3), default=5, show_default=True, help="Runs of the reference.")
+@click.option("--task", "tasks", multiple=True, help="Only this task; the bands of the others stay.")
 @click.option("--slots", type=click.IntRange(1), default=os.cpu_count() or 1)
 @course_option
 @sandbox_option
 @reported
-def calibrate(assignment: str, seeds: int, slots: int, course: Path | None, sandbox: str) -> None:
+def calibrate(
+    assignment: str, seeds: int, tasks: tuple[str, ...], slots: int, course: Path | None, sandbox: str
+) -> None:
     """Run the reference over several seeds and write its band to bands.json."""
     from grader.calibrate import calibrate as run
     from grader.course.tree import CourseTree
@@ -216,6 +219,7 @@ def calibrate(assignment: str, seeds: int, slots: int, course: Path | None, sand
             slots=slots,
             sandbox=sandbox,
             observe=display.observe,
+            tasks=tasks,
         )
     click.echo(str(path))
 

@@ -99,6 +99,22 @@ class Counting(FakeSandbox):
 # Questions.
 
 
+def test_a_prop_of_ours_lives_in_the_worker_and_is_called_by_the_submission():
+    source = "def twice(model, x):\n    return model(model(x))\n"
+    double = "class Times:\n    def __init__(self, k):\n        self.k = k\n    def __call__(self, x):\n        return self.k * x\n"
+    with Candidate(
+        FakeSandbox(),
+        SessionSpec(None, LIMITS),
+        prepared(source),
+        module="vae",
+        seed=7,
+        props={"scaling": double},
+    ) as candidate:
+        assert candidate.twice(candidate.prop("scaling").Times(3), 2) == 18
+        with pytest.raises(LookupError, match="no prop 'scalng'; there are: scaling"):
+            candidate.prop("scalng")
+
+
 def test_nothing_starts_before_the_first_question():
     sandbox = Counting()
     candidate = open_candidate(sandbox=sandbox)

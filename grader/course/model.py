@@ -170,6 +170,8 @@ class Criterion(Record):
     """The most that it earns; of a penalty, the most that it takes."""
     kind: Literal["check", "metric", "manual", "penalty"]
     """Where the points come from; see below."""
+    task: str = ""
+    """The programming task that it is about; empty for written work."""
     checks: tuple[str, ...] = ()
     """Ids of checks, or folders/files of them. Kind 'check': points in proportion to those passed. Kind
     'penalty': points are taken in proportion to those failed. Kind 'metric': the checks that measure it;

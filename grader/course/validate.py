@@ -64,6 +64,8 @@ def _assignment(tree: CourseTree, assignment_id: str) -> Iterator[Finding]:
     yield from _errors(rubric.mistakes)
     if rubric.found is not None:
         yield from _rubric(tree, rubric.found, checks)
+    if rubric.found is not None and reading.found is not None:
+        yield from _tasks_of_criteria(tree, rubric.found, reading.found)
 
 
 def _missing_parts(tree: CourseTree, assignment_id: str) -> Iterator[Finding]:
@@ -125,6 +127,15 @@ def _rubric(tree: CourseTree, rubric: Rubric, checks: tuple[CheckFile, ...]) -> 
             yield _error(file, message, field=f"criteria[{criterion.id}]")
     yield from _unused_checks(rubric, checks, file=file)
     yield from _metrics(tree, rubric, checks, file=file)
+
+
+def _tasks_of_criteria(tree: CourseTree, rubric: Rubric, assignment: Assignment) -> Iterator[Finding]:
+    ids = [task.id for task in assignment.tasks]
+    for criterion in rubric.criteria:
+        if criterion.task and criterion.task not in ids:
+            message = f"no task '{criterion.task}' in assignment.toml{nearest(criterion.task, ids)}"
+            file = tree.name_of(tree.rubric_path(rubric.assignment))
+            yield _error(file, message, field=f"criteria[{criterion.id}].task")
 
 
 def _unknown_checks(criterion: Criterion, checks: tuple[CheckFile, ...]) -> Iterator[str]:

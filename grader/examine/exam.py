@@ -115,6 +115,7 @@ class Exam:
             work.prepared,
             module=self.task(task_id).module,
             seed=self.seed_for("worker"),
+            props=self._props(),
         )
         self._open.append(candidate)
         return candidate
@@ -130,6 +131,11 @@ class Exam:
         if candidate is None:
             candidate = self._shared[name] = self.fresh(task_id, reference=reference)
         return candidate
+
+    def _props(self) -> Mapping[str, str]:
+        """Our models that run beside the submission, by name."""
+        folder = Path(self._request.material.folder) / "checks" / "props"
+        return {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))}
 
     def _limits_now(self) -> Limits:
         """The limits of a session that starts now: it may not outlive the examination."""

@@ -50,20 +50,22 @@ def examine(request: ExamRequest, out: Path) -> tuple[Examination, Usage]:
     checks = Path(request.material.folder) / "checks"
     try:
         with (out / "log.txt").open("w", encoding="utf-8") as log, contextlib.redirect_stdout(log):
-            outcomes = run_checks(exam, checks, request.groups)
+            outcomes = run_checks(exam, checks, request.groups, request.tasks)
     finally:
         exam.close()
     return _examination(request, exam, outcomes), exam.usage()
 
 
-def run_checks(exam: Exam, checks: Path, groups: tuple[str, ...]) -> tuple[Outcome, ...]:
-    """Run the check files of these groups with the fixtures of one examination.
+def run_checks(
+    exam: Exam, checks: Path, groups: tuple[str, ...], tasks: tuple[str, ...] = ()
+) -> tuple[Outcome, ...]:
+    """Run the check files of these groups (and tasks, if named) with the fixtures of one examination.
 
     Raises:
         GraderError: a check file does not import, or there are none: our mistake.
     """
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    plugin = ExaminationPlugin(exam, report=_progress)
+    plugin = ExaminationPlugin(exam, tasks=tasks, report=_progress)
     folders = [str(checks / group) for group in groups]
     options = [
         "--assert=plain",

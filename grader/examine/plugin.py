@@ -20,8 +20,12 @@ OUR_FAULT = "this check could not be carried out because of a fault on our side;
 class ExaminationPlugin:
     """One examination as a pytest plugin object; read `outcomes` when the session is over."""
 
-    def __init__(self, exam: Exam, *, report: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, exam: Exam, *, tasks: tuple[str, ...] = (), report: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Run the checks of these tasks, or of all where none is named; `report` hears which one begins."""
         self._exam = exam
+        self._tasks = tasks
         self._report = report
         self._outcomes: dict[str, Outcome] = {}
 
@@ -36,7 +40,9 @@ class ExaminationPlugin:
         config.addinivalue_line("markers", "task(id): the task of assignment.toml that the checks examine")
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Every collected check starts as 'could not be checked', so that none can vanish."""
+        """Every check that was asked for starts as 'could not be checked', so that none can vanish."""
+        if self._tasks:
+            items[:] = [item for item in items if _task_of(item) in self._tasks]
         for item in items:
             self._outcomes[item.nodeid] = Outcome(
                 check=item.nodeid, status=Status.COULD_NOT_CHECK, message=OUR_FAULT
@@ -63,6 +69,11 @@ class ExaminationPlugin:
         else:
             outcome = Outcome(check=check, status=Status.COULD_NOT_CHECK, message=OUR_FAULT)
         self._outcomes[check] = outcome
+
+
+def _task_of(item: pytest.Item) -> str | None:
+    marker = item.get_closest_marker("task")
+    return marker.args[0] if marker else None
 
 
 def _first_words(problem: BaseException) -> str:

@@ -60,6 +60,8 @@ class ExamRequest(Record):
     seed: int
     groups: tuple[str, ...]
     """Folders of checks to run; self-check runs the public ones only."""
+    tasks: tuple[str, ...] = ()
+    """Tasks whose checks are run; empty for all of the assignment."""
     slot: int = 0
 
 
@@ -70,6 +72,7 @@ def new_request(
     sandbox: str,
     seed: int,
     groups: tuple[str, ...] = ("public", "hidden"),
+    tasks: tuple[str, ...] = (),
 ) -> ExamRequest:
     """A request with its content address: same key, same result, nothing is run again.
 
@@ -86,11 +89,18 @@ def new_request(
             f"settings {material.assignment.model_dump_json()}",
             f"reference {material.reference.prepared.model_dump_json()}",
             f"engine {engine} {environment_lock()}",
-            f"sandbox {sandbox} seed {seed} groups {groups}",
+            f"sandbox {sandbox} seed {seed} groups {groups} tasks {tasks}",
         ]
     )
     return ExamRequest(
-        key=key, engine=engine, work=work, material=material, sandbox=sandbox, seed=seed, groups=groups
+        key=key,
+        engine=engine,
+        work=work,
+        material=material,
+        sandbox=sandbox,
+        seed=seed,
+        groups=groups,
+        tasks=tasks,
     )
 
 

@@ -45,6 +45,11 @@ def test_a_missing_reference_is_named(tree):
     )
 
 
+def test_a_criterion_of_a_task_that_is_none_is_named(tree):
+    replace(tree.root / RUBRIC, 'kind = "check"', 'kind = "check"\ntask = "vea"')
+    assert any("criteria[" in line and "no task 'vea' in assignment.toml" in line for line in lines(tree))
+
+
 def test_a_missing_rubric_is_named(tree):
     tree.rubric_path("a1_toys").unlink()
     assert lines(tree) == ["error: rubrics/a1_toys.toml: missing file"]

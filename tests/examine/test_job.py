@@ -65,6 +65,31 @@ def test_a_wrong_answer_fails_with_the_words_of_the_check(run):
     assert outcome.message == "2 + 3 gives -1; it should be 5"
 
 
+def test_only_the_checks_of_the_tasks_that_were_asked_for_are_run(run, toy_tree):
+    text = "import pytest\npytestmark = pytest.mark.task('other')\ndef test_nothing():\n    pass\n"
+    (toy_tree.checks_dir("t1_toy") / "hidden" / "test_other.py").write_text(text)
+    everything, counting = run(RIGHT), run(RIGHT, tasks=("count",))
+    assert len(everything.outcomes) == 4
+    assert {o.check for o in counting.outcomes} == {EQUAL, CLOSE, ADD}
+    assert counting.key != everything.key
+
+
+def test_a_prop_is_handed_to_the_worker_and_counts_in_the_key(run, toy_tree):
+    add_check(
+        toy_tree,
+        "def test_prop(candidate):\n    total = candidate.mean_of(candidate.prop('lists').pair(2, 4))\n"
+        "    assert total == 3, f'got {total}'\n",
+    )
+    before = run(RIGHT)
+    props = toy_tree.checks_dir("t1_toy") / "props"
+    props.mkdir()
+    (props / "lists.py").write_text("def pair(a, b):\n    return [a, b]\n")
+    after = run(RIGHT)
+    assert before.outcome("hidden/test_more.py::test_prop").status is Status.COULD_NOT_CHECK
+    assert after.outcome("hidden/test_more.py::test_prop").status is Status.PASSED
+    assert before.key != after.key
+
+
 def test_an_unfilled_hole_is_called_not_implemented(run):
     outcome = run(RIGHT.replace("return a + b", "raise NotImplementedError")).outcome(ADD)
     assert outcome.message == "`add` is not implemented yet"

@@ -29,7 +29,7 @@ def test_every_stand_in_is_sent_with_the_submission():
     prepared = Prepared(
         modules={"work": (Chunk(label="cell 1", source="x = 1"), Chunk(label="cell 2", source=""))}
     )
-    value = load_value(prepared, seed=3, device="cpu", threads=1)
+    value = load_value(prepared, {}, seed=3, device="cpu", threads=1)
     assert value["modules"] == {"work": [("cell 1", "x = 1"), ("cell 2", "")]}
     assert set(value["stand_ins"]) == set(INSTEAD)
     assert set(value["stand_ins_where_absent"]) == set(WHERE_ABSENT)

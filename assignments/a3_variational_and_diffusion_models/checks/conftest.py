@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from grader.data.digits import binary_split
+from grader.data.images import digit_split
 from grader.families.vae_held_out import ProbeQuestions, train
 
 
@@ -17,6 +18,12 @@ def config(exam):
 def digits(exam):
     """1297 digits to train on, each drawn four times, and 500 that no decoder ever sees."""
     return binary_split(seed=exam.assignment.seed)
+
+
+@pytest.fixture(scope="session")
+def images(exam):
+    """Grey images with labels: those to train on, and others that no model sees."""
+    return digit_split(seed=exam.assignment.seed)
 
 
 @pytest.fixture(scope="session")
