@@ -62,3 +62,12 @@ def alphabet(exam):
 def training_tokens(exam, alphabet):
     """The training text as integers."""
     return alphabet.hide(encode(read_text(exam.data_dir / "moby_dick_train.txt")))
+
+
+# ngram
+
+
+@pytest.fixture(scope="session")
+def ngram_config(exam):
+    """The number of symbols, and the order of the mixture that is measured."""
+    return exam.config("ngram")

@@ -12,7 +12,7 @@ import torch
 
 from grader.candidate import Generator
 from grader.data.text import encode, read_text
-from grader.families import lm
+from grader.families import lm, ngram
 from grader.metrics.perplexity import windows
 
 TASK = "transformer"
@@ -107,3 +107,25 @@ def _audit(exam, weights, prefix_worker, window_worker, config, sequences, *, pe
     prefixes = lm.ask_prefixes(alone, sequences, plan)
     whole = lm.forward_of(lm.build(window_worker, config, weights), symbols=config.vocab_size)
     return Audit(sequences, plan, prefixes, lm.in_batches(whole, sequences[:, :-1]))
+
+
+# ngram
+
+
+@pytest.fixture(scope="session")
+def ngram_held_out(exam, alphabet, ngram_config):
+    """Disjoint pieces of the chapter that no submission has seen: contexts and the symbols that came."""
+    text = read_text(exam.hidden_dir / "data" / "moby_dick_held_out.txt")
+    return ngram.pieces(alphabet.hide(encode(text)), width=ngram_config.order)
+
+
+@pytest.fixture(scope="session")
+def ngram_to_beat(training_tokens, ngram_config, ngram_held_out):
+    """Nats of the held-out symbols under the add-s model of one order that is best on them."""
+    return ngram.best_single_order(
+        training_tokens,
+        *ngram_held_out,
+        symbols=ngram_config.vocab_size,
+        orders=range(2, ngram_config.order + 1),
+        smoothings=(0.001, 0.01, 0.03, 0.1, 0.3, 1.0),
+    )
