@@ -13,8 +13,10 @@ from pathlib import Path
 from grader.collect.collector import Collected, Collector, not_collected
 from grader.collect.notebook import prepare
 from grader.course.marks_csv import ClassMarks, read_class_marks
-from grader.course.model import Assignment, Roster
+from grader.course.model import Assignment, Roster, Rubric
+from grader.course.scale import DIGITS
 from grader.course.tree import CourseTree
+from grader.data.data_sets import data_digest
 from grader.errors import GraderError
 from grader.examine.request import ExamRequest, Material, Work, digest, new_request
 from grader.examine.scheduler import examine_all, load
@@ -138,17 +140,33 @@ def close_books(run: Run) -> ClassGrades:
         exam=marks.exam,
         project=marks.project,
         items=marks.items,
+        rubrics=_component_rubrics(run.tree),
     )
     shown = ClassResults(course=run.tree.course, roster=run.roster, results=results, rows=rows)
     return ClassGrades(results=results, rows=rows, published=publish(shown, store=run.store, out=run.out))
 
 
+def _component_rubrics(tree: CourseTree) -> dict[str, Rubric]:
+    found = {name: tree.component_rubric(name) for name in ("exam", "project")}
+    return {name: rubric for name, rubric in found.items() if rubric is not None}
+
+
 def material_of(tree: CourseTree, assignment: Assignment) -> Material:
-    """Our side of an assignment; the reference takes the same path as everybody's work."""
+    """Our side of an assignment; the reference takes the same path as everybody's work.
+
+    Raises:
+        ConfigurationError: the image data of the assignment's scale are not there, or have changed.
+    """
     folder = tree.reference_dir(assignment.id)
     reference = Work(team=REFERENCE, folder=str(folder), prepared=prepare(folder, assignment.tasks))
+    data_folder = tree.data_dir()
+    from_folder = assignment.images != DIGITS
     return Material(
-        assignment=assignment, folder=str(tree.assignment_dir(assignment.id)), reference=reference
+        assignment=assignment,
+        folder=str(tree.assignment_dir(assignment.id)),
+        data_folder=str(data_folder),
+        data_digest=data_digest(assignment.images, data_folder) if from_folder else "",
+        reference=reference,
     )
 
 

@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 from grader.course.instants import zone_named
 from grader.course.mistakes import repeated
 from grader.course.model import Assignment, Band, Bands, Component, Course, Criterion, Rubric
+from grader.course.scale import scale_problems
 from grader.errors import ConfigurationError
 from grader.records import Record
 
@@ -75,6 +76,16 @@ def _assignment(assignment: Assignment) -> Iterator[Problem]:
         for name in (*task.names, *task.optional):
             if not _is_name(name):
                 yield f"tasks[{task.id}].names", f"'{name}' is not the name of a function or class"
+    yield from scale_problems(assignment)
+    yield from _image_names(assignment)
+
+
+def _image_names(assignment: Assignment) -> Iterator[Problem]:
+    images = {"images": assignment.images}
+    images |= {f"scales.{name}.images": scale.images or "" for name, scale in assignment.scales.items()}
+    for field, name in images.items():
+        if name and not IDENTIFIER.fullmatch(name):
+            yield field, f"'{name}' is not the name of image data; use lower-case letters, digits and '_'"
 
 
 def _is_name(text: str) -> bool:

@@ -94,6 +94,8 @@ class Course(Record):
     """What may be fetched; see below."""
     scales: dict[str, LetterScale]
     """Letter scales by level: undergraduate, graduate."""
+    data_folder: str = "data"
+    """Folder with image data sets, beside course.toml or absolute; read at other scales than 'cpu'."""
 
 
 class Limits(Record):
@@ -117,6 +119,15 @@ class Limits(Record):
     """All sessions of one submission together."""
 
 
+class TaskScale(Record):
+    """What another scale changes of a task. Every key must be one that the task has."""
+
+    config: dict[str, int | float | str | bool] = Field(default_factory=dict)
+    """In the place of the same keys of `config`."""
+    budget: dict[str, int | float] = Field(default_factory=dict)
+    """In the place of the same keys of `budget`."""
+
+
 class Task(Record):
     """One programming task of an assignment: a module with names that are the contract."""
 
@@ -134,6 +145,23 @@ class Task(Record):
     """Handed to the submission's constructor as `config.<name>`."""
     budget: dict[str, int | float] = Field(default_factory=dict)
     """Handed to the training function as `budget.<name>`; `steps` and `wall_s` at least, where it trains."""
+    scales: dict[str, TaskScale] = Field(default_factory=dict)
+    """Other sizes and budgets by scale; see below."""
+
+
+class Scale(Record):
+    """What another scale changes of an assignment; what it does not name stays as it is."""
+
+    device: Literal["cpu", "cuda"] | None = None
+    """In the place of `device`."""
+    images: str | None = None
+    """In the place of `images`."""
+    train_images: Positive | None = None
+    """In the place of `train_images`."""
+    held_out_images: Positive | None = None
+    """In the place of `held_out_images`."""
+    limits: dict[str, Positive] = Field(default_factory=dict)
+    """In the place of the same keys of `limits`."""
 
 
 class Assignment(Record):
@@ -153,6 +181,16 @@ class Assignment(Record):
     """Whether a submission sees its other files (committed weights, say) beside its code while examined."""
     device: Literal["cpu", "cuda"] = "cpu"
     """What submissions run on."""
+    scale: str = "cpu"
+    """Which sizes count: 'cpu' for those of this file, or one of `scales`."""
+    images: str = "digits"
+    """Image data: 'digits' (8x8, part of the grader) or a data set of the data folder, such as 'mnist'."""
+    train_images: Positive = 20_000
+    """At most so many images are trained on."""
+    held_out_images: Positive = 500
+    """So many images are kept back from all training."""
+    scales: dict[str, Scale] = Field(default_factory=dict)
+    """Other scales by name; see below."""
     tasks: tuple[Task, ...]
     """The programming tasks; see below."""
     limits: Limits = Limits()
@@ -190,13 +228,15 @@ class Criterion(Record):
     """Points are quantised to this."""
     guide: str = ""
     """Kind 'manual': the marking guide."""
+    per_member: bool = False
+    """In the rubric of the project: each member of the group is marked alone, not the group as a whole."""
 
 
 class Rubric(Record):
     """rubrics/<id>.toml."""
 
     assignment: str
-    """The id of the assignment, and the name of the file."""
+    """The id of the assignment, or 'exam' or 'project'; and the name of the file."""
     title: str
     """For people."""
     criteria: tuple[Criterion, ...]
@@ -248,8 +288,15 @@ class Student(Record):
     email: str = ""
     level: str = "undergraduate"
     team: str
+    project_team: str = ""
+    """Empty where the project is done by those who also hand in the assignments together."""
     repo_url: str
     status: Literal["active", "dropped"] = "active"
+
+    @property
+    def group(self) -> str:
+        """The team of the project."""
+        return self.project_team or self.team
 
 
 class Roster(Record):

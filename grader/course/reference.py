@@ -23,7 +23,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[collect]": model.CollectPolicy,
     "[scales.<level>]": model.LetterScale,
     "assignment.toml": model.Assignment,
+    "[scales.<scale>]": model.Scale,
     "[[tasks]]": model.Task,
+    "[tasks.scales.<scale>]": model.TaskScale,
     "[limits]": model.Limits,
     "rubric.toml": model.Rubric,
     "[[criteria]]": model.Criterion,
@@ -57,7 +59,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, BaseModel | dict) or value in ((), ""):
+    if isinstance(value, BaseModel | dict) or value in ((), "", None):
         return ""
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"

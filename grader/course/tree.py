@@ -6,12 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self, TypeVar
 
+from grader.course.component_rubrics import misfits
 from grader.course.consistency import Problem
 from grader.course.instants import wall_clock_to_epoch
 from grader.course.loading import Reading, read_record
 from grader.course.mistakes import resolved
 from grader.course.model import Assignment, Bands, Course, Roster, Rubric
 from grader.course.roster import load_roster
+from grader.course.scale import CPU, at_scale, bands_file
 from grader.errors import ConfigurationError
 from grader.records import Record
 
@@ -25,23 +27,26 @@ class CourseTree:
 
     root: Path
     """The folder that holds course.toml."""
+    scale: str = ""
+    """Scale of every assignment; empty for the one that each assignment.toml chooses."""
 
     @classmethod
-    def open(cls, path: Path | None = None) -> Self:
+    def open(cls, path: Path | None = None, *, scale: str = "") -> Self:
         """The course at `path`, or the one that the current folder is in.
 
         Args:
             path: course.toml or its folder; None searches from the current folder upward.
+            scale: in the place of the scale that each assignment.toml chooses.
 
         Raises:
             ConfigurationError: there is no course.toml.
         """
         if path is None:
-            return cls(_search_upward(Path.cwd()))
+            return cls(_search_upward(Path.cwd()), scale)
         root = (path.parent if path.name == COURSE_FILE else path).resolve()
         if not (root / COURSE_FILE).is_file():
             raise ConfigurationError(f"{path}: no {COURSE_FILE} there; give the folder of a course")
-        return cls(root)
+        return cls(root, scale)
 
     @cached_property
     def course(self) -> Course:
@@ -57,13 +62,14 @@ class CourseTree:
         return tuple(sorted(path.parent.name for path in self.root.glob("assignments/*/assignment.toml")))
 
     def assignment(self, prefix_or_id: str) -> Assignment:
-        """One assignment, by its id or the beginning of it.
+        """One assignment, by its id or the beginning of it, with the sizes of its scale.
 
         Raises:
-            ConfigurationError: none or several begin like this, or its assignment.toml has mistakes.
+            ConfigurationError: none or several begin like this, its assignment.toml has mistakes, or it
+                lacks the scale.
         """
         found = resolved(prefix_or_id, self.assignment_ids(), noun="assignment")
-        return self.read_assignment(found).record()
+        return at_scale(self.read_assignment(found).record(), self.scale)
 
     def assignments(self) -> tuple[Assignment, ...]:
         """All assignments, by id.
@@ -81,8 +87,16 @@ class CourseTree:
         """
         return self.read_rubric(assignment_id).record()
 
+    def component_rubric(self, component: str) -> Rubric | None:
+        """rubrics/exam.toml or rubrics/project.toml; None where there is none and marks are whole.
+
+        Raises:
+            ConfigurationError: the file has mistakes.
+        """
+        return self.rubric(component) if self.rubric_path(component).exists() else None
+
     def bands(self, assignment_id: str) -> Bands | None:
-        """reference_solutions/<id>/bands.json, or None before the first calibration.
+        """The bands of the assignment's scale, or None before the first calibration at it.
 
         Raises:
             ConfigurationError: the file has mistakes.
@@ -115,8 +129,16 @@ class CourseTree:
         return self.root / "rubrics" / f"{assignment_id}.toml"
 
     def bands_path(self, assignment_id: str) -> Path:
-        """reference_solutions/<id>/bands.json."""
-        return self.reference_dir(assignment_id) / "bands.json"
+        """reference_solutions/<id>/bands.json, or the file beside it with the bands of another scale."""
+        return self.reference_dir(assignment_id) / bands_file(self._scale_of(assignment_id))
+
+    def data_dir(self) -> Path:
+        """The folder with the course's image data sets, whether it is there or not.
+
+        Raises:
+            ConfigurationError: course.toml has mistakes.
+        """
+        return (self.root / self.course.data_folder).resolve()
 
     def name_of(self, path: Path) -> str:
         """A path of the tree as error messages write it: relative to the root."""
@@ -136,14 +158,20 @@ class CourseTree:
         """rubrics/<id>.toml, or what is wrong with it."""
         path = self.rubric_path(assignment_id)
         reading = self._read(path, Rubric)
-        if reading.found is None or reading.found.assignment == assignment_id:
+        if reading.found is None:
             return reading
-        problem = f"'{reading.found.assignment}' is not the name of the file, '{assignment_id}'"
-        return reading.but(("assignment", problem), file=self.name_of(path))
+        if reading.found.assignment != assignment_id:
+            problem = f"'{reading.found.assignment}' is not the name of the file, '{assignment_id}'"
+            return reading.but(("assignment", problem), file=self.name_of(path))
+        return reading.but(*misfits(reading.found), file=self.name_of(path))
 
     def read_bands(self, assignment_id: str) -> Reading[Bands]:
-        """reference_solutions/<id>/bands.json, or what is wrong with it."""
+        """The bands of the assignment's scale, or what is wrong with their file."""
         return self._read(self.bands_path(assignment_id), Bands)
+
+    def _scale_of(self, assignment_id: str) -> str:
+        found = self.read_assignment(assignment_id).found
+        return self.scale or (found.scale if found else CPU)
 
     def _misplaced(self, assignment: Assignment | None, assignment_id: str) -> Iterator[Problem]:
         """An id that is not the folder's, a deadline that is no time in the course's zone."""

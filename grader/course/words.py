@@ -59,7 +59,8 @@ def _kind_in_words(annotation: Any) -> str:
     if origin is Literal:
         return " or ".join(f"'{choice}'" for choice in arguments)
     if origin in {Union, UnionType}:
-        return " or ".join(dict.fromkeys(in_words(choice) for choice in arguments))
+        choices = [choice for choice in arguments if choice is not NoneType]  # a file cannot say "nothing"
+        return " or ".join(dict.fromkeys(in_words(choice) for choice in choices))
     if origin is tuple:
         return f"a list, each {in_words(arguments[0])}"
     if origin is dict:

@@ -62,6 +62,11 @@ class Exam:
         return Path(self._request.material.folder) / "data"
 
     @property
+    def data_folder(self) -> Path:
+        """The course's image data sets; never shown to a worker."""
+        return Path(self._request.material.data_folder)
+
+    @property
     def hidden_dir(self) -> Path:
         """Hidden checks and hidden data; never shown to a worker."""
         return Path(self._request.material.folder) / "checks" / "hidden"

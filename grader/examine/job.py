@@ -45,9 +45,11 @@ def examine(request: ExamRequest, out: Path) -> tuple[Examination, Usage]:
         GraderError: pytest could not collect or run our checks.
     """
     _one_thread()
-    ours = (Path(request.material.folder), Path(request.material.reference.folder))
-    exam = Exam(request, choose(request.sandbox, hidden=ours), artifacts_folder=out / "artifacts")
-    checks = Path(request.material.folder) / "checks"
+    material = request.material
+    ours = (material.folder, material.reference.folder, material.data_folder)
+    sandbox = choose(request.sandbox, hidden=tuple(Path(folder) for folder in ours if folder))
+    exam = Exam(request, sandbox, artifacts_folder=out / "artifacts")
+    checks = Path(material.folder) / "checks"
     try:
         with (out / "log.txt").open("w", encoding="utf-8") as log, contextlib.redirect_stdout(log):
             outcomes = run_checks(exam, checks, request.groups, request.tasks)

@@ -44,6 +44,10 @@ class Material(Record):
     assignment: Assignment
     folder: str
     """assignments/<id>, with the checks and the data; never shown to a submission."""
+    data_folder: str = ""
+    """Where the course's image data sets lie; never shown to a submission."""
+    data_digest: str = ""
+    """Checksums of the assignment's image data; empty where they are part of the grader."""
     reference: Work
 
 
@@ -86,6 +90,7 @@ def new_request(
             f"work {folder_digest(Path(work.folder), compiled=True)}",
             f"modules {work.prepared.model_dump_json()}",
             f"material {folder_digest(Path(material.folder))}",
+            f"data {material.data_digest}",
             f"settings {material.assignment.model_dump_json()}",
             f"reference {material.reference.prepared.model_dump_json()}",
             f"engine {engine} {environment_lock()}",

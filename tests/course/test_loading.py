@@ -257,4 +257,4 @@ def test_a_record_that_pydantic_alone_can_judge_has_no_contradictions(tmp_path):
     reading = read_record(write(tmp_path / "plain.toml", ""), Plain, file="plain.toml")
     assert reading.record() == Plain()
     (mistake,) = read_record(write(tmp_path / "plain.toml", "path = 1"), Plain, file="plain.toml").mistakes
-    assert mistake.message == "expected a value or nothing, got 1"
+    assert mistake.message == "expected a value, got 1"

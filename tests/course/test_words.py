@@ -19,7 +19,7 @@ class Nested(Record):
         (str, "a text"),
         (Decimal, "a number"),
         (int | str, "a whole number or a text"),
-        (str | None, "a text or nothing"),
+        (str | None, "a text"),
         (int | Decimal | float, "a whole number or a number"),
         (Literal["a", "b"], "'a' or 'b'"),
         (tuple[int, ...], "a list, each a whole number"),

@@ -3,13 +3,19 @@
 import pytest
 import torch
 
-from grader.data.images import digit_split
+from grader.data.images import image_split
 
 
 @pytest.fixture(scope="session")
 def images(exam):
     """Grey images with labels: those to train on, and others that no model sees."""
-    return digit_split(seed=exam.assignment.seed)
+    return image_split(
+        exam.assignment.images,
+        seed=exam.assignment.seed,
+        data_folder=exam.data_folder,
+        train=exam.assignment.train_images,
+        held_out=exam.assignment.held_out_images,
+    )
 
 
 @pytest.fixture(scope="session")

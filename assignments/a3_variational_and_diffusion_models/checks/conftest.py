@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from grader.data.digits import binary_split
-from grader.data.images import digit_split
+from grader.data.images import binary_images, image_split
 from grader.families.vae_held_out import ProbeQuestions, train
 
 
@@ -15,15 +14,21 @@ def config(exam):
 
 
 @pytest.fixture(scope="session")
-def digits(exam):
-    """1297 digits to train on, each drawn four times, and 500 that no decoder ever sees."""
-    return binary_split(seed=exam.assignment.seed)
+def digits(exam, images):
+    """The same in black and white: each to train on drawn four times, and 500 that no decoder ever sees."""
+    return binary_images(images, seed=exam.assignment.seed)
 
 
 @pytest.fixture(scope="session")
 def images(exam):
     """Grey images with labels: those to train on, and others that no model sees."""
-    return digit_split(seed=exam.assignment.seed)
+    return image_split(
+        exam.assignment.images,
+        seed=exam.assignment.seed,
+        data_folder=exam.data_folder,
+        train=exam.assignment.train_images,
+        held_out=exam.assignment.held_out_images,
+    )
 
 
 @pytest.fixture(scope="session")

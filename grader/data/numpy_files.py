@@ -1,0 +1,75 @@
+"""A .npy or .npz file in, plain arrays of numbers out; never a pickle. No torch."""
+
+import zipfile
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from grader.errors import ConfigurationError
+
+Numbers = NDArray[Any]
+
+
+def read_npy(path: Path) -> Numbers:
+    """Read one array.
+
+    Raises:
+        ConfigurationError: it cannot be read, or holds Python objects instead of numbers.
+    """
+    found = _load(path)
+    if not isinstance(found, np.ndarray):
+        found.close()
+        raise ConfigurationError(f"{path}: an archive of arrays; expected one array, a .npy file")
+    return _plain(found, path, "")
+
+
+def read_npz(path: Path, *, names: Sequence[Sequence[str]]) -> tuple[Numbers, ...]:
+    """Read some arrays of an archive; others in it are left alone.
+
+    Args:
+        path: the file.
+        names: sets of names, of which the first that is complete is read.
+
+    Raises:
+        ConfigurationError: it cannot be read, lacks a name, or holds Python objects instead of numbers.
+    """
+    found = _load(path)
+    if isinstance(found, np.ndarray):
+        raise ConfigurationError(f"{path}: a single array; expected an archive, a .npz file")
+    with found:
+        chosen = next((some for some in names if set(some) <= set(found.files)), None)
+        if chosen is None:
+            there = ", ".join(sorted(found.files)) or "nothing"
+            wanted = " or ".join(", ".join(some) for some in names)
+            raise ConfigurationError(f"{path}: holds {there}; expected {wanted}")
+        return tuple(_member(found, name, path) for name in chosen)
+
+
+def _load(path: Path) -> Any:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ConfigurationError(f"{path}: cannot be read as NumPy data: {_first_line(error)}") from error
+
+
+def _member(archive: Any, name: str, path: Path) -> Numbers:
+    try:
+        array = archive[name]
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ConfigurationError(f"{path}: {name} cannot be read: {_first_line(error)}") from error
+    return _plain(array, path, f"{name}: ")
+
+
+def _plain(array: Any, path: Path, where: str) -> Numbers:
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "uif":
+        kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+        raise ConfigurationError(f"{path}: {where}holds {kind}; expected integers or floats")
+    return array
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
