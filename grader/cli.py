@@ -225,6 +225,50 @@ def calibrate(
 
 
 @main.command()
+@click.argument("assignments", nargs=-1, required=True)
+@click.option("--task", "tasks", multiple=True, help="Only variants of this task.")
+@click.option("--kind", "kinds", multiple=True, help="Only reference, starter, broken, harmless or cheats.")
+@click.option("--slots", type=click.IntRange(1), default=os.cpu_count() or 1)
+@click.option("--json", "form", flag_value="json")
+@click.option("--markdown", "form", flag_value="markdown", help="As it stands in the documentation.")
+@course_option
+@sandbox_option
+@reported
+def prove(
+    assignments: tuple[str, ...],
+    tasks: tuple[str, ...],
+    kinds: tuple[str, ...],
+    slots: int,
+    form: str | None,
+    course: Path | None,
+    sandbox: str,
+) -> None:
+    """Hold the marks to work of known worth: references, mistakes, quirks and cheats.
+
+    Every reference must earn everything, every starter nothing, every broken variant must lose the criteria
+    that it names and no other, every harmless one nothing, and no cheat may gain more than a starter.
+    """
+    from grader.course.tree import CourseTree
+    from grader.display import Display
+    from grader.prove import table
+    from grader.prove.run import chosen
+    from grader.prove.run import prove as run
+
+    tree = CourseTree.open(course)
+    ids = [tree.assignment(name).id for name in assignments]
+    wanted = chosen(tree, ids, tasks=tasks, kinds=kinds)
+    with Display() as display:
+        proved = {
+            name: run(tree, name, slots=slots, sandbox=sandbox, observe=display.observe, wanted=wanted)
+            for name in ids
+        }
+    shown = {"json": table.as_json, "markdown": table.as_markdown}.get(form or "", table.as_text)
+    click.echo(shown(proved))
+    held = all(verdict.holds for verdicts in proved.values() for verdict in verdicts)
+    sys.exit(OK if held else PERSON_NEEDED)
+
+
+@main.command()
 @click.option("--json", "as_json", is_flag=True)
 @reported
 def doctor(*, as_json: bool) -> None:

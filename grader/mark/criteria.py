@@ -18,6 +18,15 @@ from grader.records import Examination, Mark, Measurement, Outcome, Status
 NOTHING = Decimal(0)
 
 
+def mark_criterion(
+    criterion: Criterion, examination: Examination, bands: Bands | None, *, recorded: Mark | None = None
+) -> Mark:
+    """The mark for any kind of criterion that an examination decides."""
+    if criterion.kind == "metric":
+        return mark_by_metric(criterion, examination, bands, recorded=recorded)
+    return (mark_by_checks if criterion.kind == "check" else mark_penalty)(criterion, examination)
+
+
 def mark_by_checks(criterion: Criterion, examination: Examination) -> Mark:
     """Kind 'check': points in proportion to the checks that passed, or all or nothing."""
     if (blocked := _requirement(criterion, examination)) is not None:

@@ -15,12 +15,14 @@ from fractions import Fraction
 from types import MappingProxyType
 
 from grader.course.given_marks import ComponentMark
-from grader.course.model import Component, Course, Roster, Student
+from grader.course.model import Component, Course, Roster, Rubric, Student
+from grader.mark.components import component_marks, how_summed, summed
 from grader.mark.letters import letter, scale_of
 from grader.mark.reasons import shown
-from grader.records import Cell, CellState, GradeRow, Marksheet
+from grader.records import Cell, CellState, GradeRow, Mark, Marksheet
 
 NOBODY: Mapping[tuple[str, str], ComponentMark] = MappingProxyType({})
+UNDIVIDED: Mapping[str, Rubric] = MappingProxyType({})
 SHOWN = Context(prec=28)
 COUNTS = (CellState.MARK, CellState.MISSING)
 BLOCKS = (CellState.DEFERRED, CellState.WITHHELD, CellState.NOT_YET_MARKED)
@@ -34,6 +36,7 @@ def gradebook(
     exam: Mapping[str, ComponentMark],
     project: Mapping[str, ComponentMark],
     items: Mapping[tuple[str, str], ComponentMark] = NOBODY,
+    rubrics: Mapping[str, Rubric] = UNDIVIDED,
 ) -> tuple[GradeRow, ...]:
     """The final mark of every active student, in the order of the roster.
 
@@ -44,11 +47,14 @@ def gradebook(
         exam: by student.
         project: by student.
         items: by student and assignment: a mark or state of one student in the place of the team's.
+        rubrics: of the exam and the project, by these names, where their marks are divided into criteria.
 
     Raises:
         ConfigurationError: a student's level has no letter scale.
     """
-    sources = _Sources(course=course, marksheets=marksheets, exam=exam, project=project, items=items)
+    sources = _Sources(
+        course=course, marksheets=marksheets, exam=exam, project=project, items=items, rubrics=rubrics
+    )
     return tuple(_row(student, sources) for student in roster.students if student.status == "active")
 
 
@@ -69,6 +75,7 @@ class _Sources:
     exam: Mapping[str, ComponentMark]
     project: Mapping[str, ComponentMark]
     items: Mapping[tuple[str, str], ComponentMark]
+    rubrics: Mapping[str, Rubric]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +88,7 @@ class _Entry:
     points: Decimal | None = None
     out_of: Decimal = Decimal(100)
     rule: str
+    marks: tuple[Mark, ...] = ()
 
     @property
     def share(self) -> Fraction:
@@ -113,8 +121,8 @@ def _entries(student: Student, sources: _Sources) -> list[_Entry]:
     ]
     entries = [
         *assignments,
-        _given("exam", "exam", sources.exam.get(student.student)),
-        _given("project", "project", sources.project.get(student.student)),
+        _whole("exam", sources.exam.get(student.student), sources),
+        _whole("project", sources.project.get(student.student), sources),
     ]
     return [entry for entry in entries if _component(sources.course, entry.component).weight > 0]
 
@@ -144,6 +152,24 @@ def _why_open(sheet: Marksheet | None) -> str:
     waiting = [f"{mark.title}: {mark.reason}" for mark in sheet.marks if mark.points is None]
     more = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
     return f"{waiting[0]}{more}" if waiting else "the rubric gives no points"
+
+
+def _whole(component: str, mark: ComponentMark | None, sources: _Sources) -> _Entry:
+    """The exam or the project: one given mark, or the sum of its criteria."""
+    if mark is None or mark.criteria is None:
+        return _given(component, component, mark)
+    rubric = sources.rubrics[component]
+    marks = component_marks(rubric, mark.criteria)
+    points = summed(marks)
+    return _Entry(
+        item=component,
+        component=component,
+        state=CellState.NOT_YET_MARKED if points is None else CellState.MARK,
+        points=points,
+        out_of=rubric.out_of,
+        rule=how_summed(marks),
+        marks=marks,
+    )
 
 
 def _given(item: str, component: str, mark: ComponentMark | None) -> _Entry:
@@ -207,6 +233,7 @@ def _cell(entry: _Entry, weights: Mapping[str, Fraction], course: Course) -> Cel
         weight=_decimal(weight),
         contribution=_decimal(entry.share * weight) if entry.state in COUNTS else None,
         rule=entry.rule + note,
+        marks=entry.marks,
     )
 
 

@@ -8,9 +8,7 @@ from grader.course.model import Bands, Criterion, LatePolicy, Rubric
 from grader.mark.criteria import (
     NOTHING,
     given,
-    mark_by_checks,
-    mark_by_metric,
-    mark_penalty,
+    mark_criterion,
     not_yet_marked,
     open_for_a_person,
 )
@@ -75,9 +73,7 @@ def _automatic(
         return not_yet_marked(criterion)
     if examination is None:
         return _unexamined(criterion, snapshot)
-    if criterion.kind == "metric":
-        return mark_by_metric(criterion, examination, bands, recorded=recorded)
-    return (mark_by_checks if criterion.kind == "check" else mark_penalty)(criterion, examination)
+    return mark_criterion(criterion, examination, bands, recorded=recorded)
 
 
 def _unexamined(criterion: Criterion, snapshot: Snapshot) -> Mark:

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.task("count")
 def test_mean_of_equals_the_reference(candidate, reference):
     want = reference.mean_of([1, 2, 6])
     got = candidate.mean_of([1, 2, 6])
-    assert got == want, f"the mean of 1, 2 and 6 comes out as {got!r}; it should be {want!r}"
+    assert abs(got - want) < 1e-9, f"the mean of 1, 2 and 6 comes out as {got!r}; it should be {want!r}"
 
 
 def test_mean_is_close_on_many_numbers(candidate, exam, measure):
