@@ -294,6 +294,8 @@ class Cell(Record):
     """points / out_of * weight, unrounded."""
     rule: str = ""
     """The rule that was applied, in words."""
+    marks: tuple[Mark, ...] = ()
+    """Criterion by criterion, where the exam or the project is divided by a rubric."""
 
 
 class GradeRow(Record):

@@ -1,7 +1,8 @@
 """CSV files of marks given by people in; frozen records by student or team, or every mistake, out.
 
-exam.csv and project.csv hold one line for each student, the manual marks of an assignment one line for each
-team and criterion. Nothing is guessed: a number has a decimal point, and no mark is a state, not a blank.
+exam.csv and project.csv hold one line for each student, or are divided into criteria (criteria_csv.py); the
+manual marks of an assignment are one line for each team and criterion. Nothing is guessed: a number has a
+decimal point, and no mark is a state, not a blank.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -11,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from grader.course.criteria_csv import is_divided, load_exam_criteria, load_project_criteria
 from grader.course.given_marks import FULL, ComponentMark, ManualMark
 from grader.course.mistakes import nearest, refuse, resolved
 from grader.course.model import Criterion, Roster, Rubric
@@ -32,7 +34,7 @@ def load_component_marks(path: Path, *, students: Collection[str]) -> dict[str, 
     """
     table = read_table(path, required=("student", "points"), optional=("out_of", "state"))
     marks = [mark for _, mark in _component_marks(table, students)]
-    _refuse_repeated(table, ("student",))
+    table.refuse_repeated(("student",))
     refuse(table.mistakes)
     return {mark.student: mark for mark in marks}
 
@@ -82,7 +84,7 @@ def load_manual_marks(
         mark = _manual_mark(table, row, teams=teams, criteria=criteria)
         if mark is not None:
             marks.setdefault(mark.team, {})[mark.criterion] = mark
-    _refuse_repeated(table, ("team", "criterion"))
+    table.refuse_repeated(("team", "criterion"))
     refuse(table.mistakes)
     return marks
 
@@ -115,7 +117,6 @@ def read_class_marks(tree: CourseTree, roster: Roster) -> ClassMarks:
     students = {student.student for student in roster.students}
     items = tree.course.components.assignments.items
     by_item = partial(load_item_marks, students=students, items=items)
-    by_student = partial(load_component_marks, students=students)
     teams = {student.team for student in roster.students}
     manual = {
         name: load_manual_marks(path, teams=teams, rubric=tree.rubric(name))
@@ -123,11 +124,35 @@ def read_class_marks(tree: CourseTree, roster: Roster) -> ClassMarks:
         if (path := folder / f"{name}.csv").exists()
     }
     return ClassMarks(
-        exam=_if_there(folder / "exam.csv", by_student),
-        project=_if_there(folder / "project.csv", by_student),
+        exam=_if_there(folder / "exam.csv", partial(_exam_marks, tree=tree, roster=roster)),
+        project=_if_there(folder / "project.csv", partial(_project_marks, tree=tree, roster=roster)),
         items=_if_there(folder / "items.csv", by_item),
         manual=manual,
     )
+
+
+def _exam_marks(path: Path, *, tree: CourseTree, roster: Roster) -> dict[str, ComponentMark]:
+    students = {student.student for student in roster.students}
+    if not is_divided(path):
+        return load_component_marks(path, students=students)
+    return load_exam_criteria(path, students=students, rubric=_rubric_of(tree, path))
+
+
+def _project_marks(path: Path, *, tree: CourseTree, roster: Roster) -> dict[str, ComponentMark]:
+    if not is_divided(path):
+        return load_component_marks(path, students={student.student for student in roster.students})
+    members: dict[str, list[str]] = {}
+    for student in roster.students:
+        members.setdefault(student.group, []).append(student.student)
+    return load_project_criteria(path, members=members, rubric=_rubric_of(tree, path))
+
+
+def _rubric_of(tree: CourseTree, path: Path) -> Rubric:
+    rubric = tree.component_rubric(path.stem)
+    if rubric is None:
+        missing = tree.name_of(tree.rubric_path(path.stem))
+        raise ConfigurationError(f"{path}: line 1: the column 'criterion' needs {missing}, which is missing")
+    return rubric
 
 
 def _if_there(path: Path, load: Callable[[Path], dict[Key, ComponentMark]]) -> dict[Key, ComponentMark]:
@@ -138,7 +163,7 @@ def _component_marks(table: Table, students: Collection[str]) -> Iterator[tuple[
     """The good lines; whatever is wrong with the others is noted in the table."""
     for row in table.rows:
         before = len(table.mistakes)
-        _check_known(table, row, "student", students)
+        table.check_known(row, "student", students)
         state = _state(table, row)
         points = _points_of_state(table, row, state)
         out_of = _out_of(table, row, points)
@@ -178,8 +203,8 @@ def _out_of(table: Table, row: Row, points: Decimal | None) -> Decimal:
 def _manual_mark(
     table: Table, row: Row, *, teams: Collection[str], criteria: Mapping[str, Criterion]
 ) -> ManualMark | None:
-    _check_known(table, row, "team", teams)
-    _check_known(table, row, "criterion", criteria)
+    table.check_known(row, "team", teams)
+    table.check_known(row, "criterion", criteria)
     points = table.decimal(row, "points") if row["points"] else None
     criterion = criteria.get(row["criterion"])
     if points is None or criterion is None:
@@ -189,17 +214,3 @@ def _manual_mark(
     if criterion.kind != "manual" and not row["reason"]:
         table.note(row, "reason", "empty; a mark in the place of the grader's own needs a reason")
     return ManualMark(team=row["team"], criterion=criterion.id, points=points, reason=row["reason"])
-
-
-def _check_known(table: Table, row: Row, column: str, known: Collection[str]) -> None:
-    if row[column] not in known:
-        table.note(row, column, f"unknown {column} '{row[column]}'{nearest(row[column], known)}")
-
-
-def _refuse_repeated(table: Table, columns: tuple[str, ...]) -> None:
-    first: dict[tuple[str, ...], int] = {}
-    for row in table.rows:
-        key = tuple(row[column] for column in columns)
-        earlier = first.setdefault(key, row.line)
-        if earlier != row.line:
-            table.note(row, columns[0], f"'{' '.join(key)}' is already in line {earlier}")

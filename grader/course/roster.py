@@ -16,7 +16,7 @@ from grader.errors import ConfigurationError
 from grader.records import Extension, Team
 
 REQUIRED = ("student", "team", "repo_url")
-OPTIONAL = ("name", "student_number", "email", "level", "status")
+OPTIONAL = ("name", "student_number", "email", "level", "project_team", "status")
 STATUSES = ("active", "dropped")
 EXTENSION_COLUMNS = ("team", "assignment", "deadline", "approver", "reason_code")
 DEFAULT_LEVEL = "undergraduate"
@@ -27,7 +27,7 @@ def load_roster(path: Path, *, course: Course, assignment_ids: tuple[str, ...]) 
 
     Args:
         path: roster.csv with the columns student, team, repo_url and, if wanted, name, student_number, email,
-            level, status.
+            level, project_team, status.
         course: says which levels there are and which zone the deadlines of extensions are in.
         assignment_ids: what an extension may be for.
 
@@ -41,6 +41,7 @@ def load_roster(path: Path, *, course: Course, assignment_ids: tuple[str, ...]) 
     table.refuse_formulas()
     _check_students(table)
     _check_teams(table)
+    _check_groups(table)
     _check_choice(table, "level", tuple(course.scales))
     _check_choice(table, "status", STATUSES)
     if not table.rows and not table.mistakes:
@@ -63,6 +64,7 @@ def _student(row: Row) -> Student:
         email=row["email"],
         level=row["level"] or DEFAULT_LEVEL,
         team=row["team"],
+        project_team=row["project_team"],
         repo_url=row["repo_url"],
         status=status,
     )
@@ -116,6 +118,18 @@ def _check_owner(table: Table, row: Row, earlier: Row) -> None:
     if earlier["team"] != row["team"]:
         owner = f"team '{earlier['team']}' (line {earlier.line})"
         table.note(row, "repo_url", f"is already the repository of {owner}")
+
+
+def _check_groups(table: Table) -> None:
+    """A team of the project has one spelling; it needs no repository."""
+    first: dict[str, Row] = {}
+    for row in table.rows:
+        if row["project_team"]:
+            group = table.handle(row, "project_team")
+            earlier = first.setdefault(group.casefold(), row)
+            if earlier["project_team"] != group:
+                spelt = f"'{earlier['project_team']}' in line {earlier.line}"
+                table.note(row, "project_team", f"'{group}' is spelt {spelt}")
 
 
 def _check_choice(table: Table, column: str, choices: tuple[str, ...]) -> None:

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -58,6 +58,21 @@ class Table:
         self.note(row, column, f"expected a number such as 87.5, got {text!r}{_why_not_a_number(text)}")
         return None
 
+    def check_known(self, row: Row, column: str, known: Collection[str]) -> None:
+        """Note a cell that names nothing that is known."""
+        if row[column] not in known:
+            self.note(row, column, f"unknown {column} '{row[column]}'{nearest(row[column], known)}")
+
+    def refuse_repeated(self, columns: tuple[str, ...]) -> None:
+        """Note every row that has the same cells in these columns as an earlier one."""
+        first: dict[tuple[str, ...], int] = {}
+        for row in self.rows:
+            key = tuple(row[column] for column in columns)
+            earlier = first.setdefault(key, row.line)
+            if earlier != row.line:
+                named = " ".join(cell for cell in key if cell)
+                self.note(row, columns[0], f"'{named}' is already in line {earlier}")
+
     def refuse_formulas(self) -> None:
         """Note every cell that a spreadsheet would run as a formula."""
         for row in self.rows:
@@ -91,6 +106,15 @@ def read_table(path: Path, *, required: tuple[str, ...], optional: tuple[str, ..
     if _header_is_good(table, header, required=required, optional=optional):
         _add_rows(table, header, lines[1:], columns=(*required, *optional))
     return table
+
+
+def columns_of(path: Path) -> tuple[str, ...]:
+    """The columns that a CSV has; none where it cannot be read, which `read_table` explains."""
+    table = Table(file=str(path))
+    try:
+        return tuple(next(_lines(_text(path, table) or ""), (0, []))[1])
+    except csv.Error:
+        return ()
 
 
 def _text(path: Path, table: Table) -> str | None:

@@ -6,14 +6,13 @@ from typing import Literal
 
 from grader.course.check_files import GROUPS, CheckFile, read_check_files
 from grader.course.check_ids import covers, exists
+from grader.course.component_rubrics import COMPONENTS
 from grader.course.consistency import band_problem
 from grader.course.mistakes import Mistake, nearest
 from grader.course.model import Assignment, Bands, Criterion, Rubric
 from grader.course.source_names import defined_names
 from grader.course.tree import COURSE_FILE, CourseTree
 from grader.records import Record
-
-RUBRICS_WITHOUT_ASSIGNMENT = ("exam", "project")
 
 
 class Finding(Record):
@@ -34,6 +33,7 @@ def validate(tree: CourseTree) -> tuple[Finding, ...]:
     return (
         *_course(tree),
         *(finding for folder in _assignment_folders(tree) for finding in _assignment(tree, folder.name)),
+        *(finding for name in COMPONENTS for finding in _component(tree, name)),
         *_orphaned_rubrics(tree),
     )
 
@@ -115,6 +115,26 @@ def _module(tree: CourseTree, folder: Path, *, module: str, names: tuple[str, ..
 
 def _rubric(tree: CourseTree, rubric: Rubric, checks: tuple[CheckFile, ...]) -> Iterator[Finding]:
     file = tree.name_of(tree.rubric_path(rubric.assignment))
+    yield from _sum(rubric, file=file)
+    for criterion in rubric.criteria:
+        for message in _unknown_checks(criterion, checks):
+            yield _error(file, message, field=f"criteria[{criterion.id}]")
+    yield from _unused_checks(rubric, checks, file=file)
+    yield from _metrics(tree, rubric, checks, file=file)
+
+
+def _component(tree: CourseTree, name: str) -> Iterator[Finding]:
+    """The rubric of the exam or the project, where there is one."""
+    path = tree.rubric_path(name)
+    if not path.exists():
+        return
+    reading = tree.read_rubric(name)
+    yield from _errors(reading.mistakes)
+    if reading.found is not None:
+        yield from _sum(reading.found, file=tree.name_of(path))
+
+
+def _sum(rubric: Rubric, *, file: str) -> Iterator[Finding]:
     if rubric.out_of != 100:
         yield Finding(
             severity="warning",
@@ -122,11 +142,6 @@ def _rubric(tree: CourseTree, rubric: Rubric, checks: tuple[CheckFile, ...]) -> 
             field="criteria",
             message=f"points sum to {rubric.out_of}, usually 100",
         )
-    for criterion in rubric.criteria:
-        for message in _unknown_checks(criterion, checks):
-            yield _error(file, message, field=f"criteria[{criterion.id}]")
-    yield from _unused_checks(rubric, checks, file=file)
-    yield from _metrics(tree, rubric, checks, file=file)
 
 
 def _tasks_of_criteria(tree: CourseTree, rubric: Rubric, assignment: Assignment) -> Iterator[Finding]:
@@ -210,7 +225,7 @@ def _band(bands: Bands, criterion: Criterion, *, file: str) -> Iterator[Finding]
 def _orphaned_rubrics(tree: CourseTree) -> Iterator[Finding]:
     folders = [folder.name for folder in _assignment_folders(tree)]
     for path in sorted((tree.root / "rubrics").glob("*.toml")):
-        if path.stem not in (*folders, *RUBRICS_WITHOUT_ASSIGNMENT):
+        if path.stem not in (*folders, *COMPONENTS):
             yield _error(
                 tree.name_of(path), f"no folder assignments/{path.stem}{nearest(path.stem, folders)}"
             )

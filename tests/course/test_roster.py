@@ -214,3 +214,14 @@ def test_in_a_large_class_an_unknown_name_does_not_list_everybody(lines):
     assert lines(text, EXTENSIONS + "zzz,a1,2031-03-05 12:00,ta,M1\n") == [
         "extensions.csv: line 2, team: unknown team 'zzz'; it is none of the 30 that are known"
     ]
+
+
+def test_the_team_of_the_project_is_the_team_unless_the_roster_says_otherwise(roster):
+    found = roster("student,team,repo_url,project_team\nlin,lin,x,p1\nsam,sam,y,p1\nada,ada,z,\n")
+    assert [student.group for student in found.students] == ["p1", "p1", "ada"]
+    assert [team.id for team in found.teams] == ["lin", "sam", "ada"]
+
+
+def test_a_team_of_the_project_has_one_spelling(lines):
+    found = lines("student,team,repo_url,project_team\nlin,lin,x,p1\nsam,sam,y,P1\n")
+    assert found == ["roster.csv: line 3, project_team: 'P1' is spelt 'p1' in line 2"]

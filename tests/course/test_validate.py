@@ -100,9 +100,8 @@ def test_an_item_without_a_folder_comes_with_the_nearest(tree):
     ]
 
 
-def test_a_rubric_without_an_assignment_is_found_unless_it_is_for_exam_or_project(tree):
-    for name in ("a9_gone", "exam", "project"):
-        write(tree.root / "rubrics" / f"{name}.toml", "")
+def test_a_rubric_without_an_assignment_is_found(tree):
+    write(tree.root / "rubrics" / "a9_gone.toml", "")
     assert lines(tree) == [
         "error: rubrics/a9_gone.toml: no folder assignments/a9_gone; expected one of a1_toys"
     ]
