@@ -228,6 +228,24 @@ def test_calibrate_writes_the_band_of_the_reference(grader, toy_tree):
     assert band["none_at"] == 100
 
 
+def test_calibrating_one_task_leaves_the_bands_of_the_others(grader, toy_tree):
+    path = toy_tree.bands_path("t1_toy")
+    rubric = toy_tree.rubric_path("t1_toy")
+    rubric.write_text(
+        f'{rubric.read_text()}\n[[criteria]]\nid = "other"\ntitle = "Other"\npoints = 5\nkind = "metric"\n'
+        'task = "another"\nmetric = "other_error"\n'
+    )
+    before = json.loads(path.read_text())
+    other = {"mean": 1.0, "standard_deviation": 0.1, "n": 3, "full_at": 2.0, "none_at": 9.0, "unit": ""}
+    before["bands"] |= {"other_error": other, "no_longer_in_the_rubric": other}
+    path.write_text(json.dumps(before))
+    command = ["--seeds", 3, "--task", "count", "--course", toy_tree.root, "--sandbox", "fake"]
+    assert grader("calibrate", "t1", *command).exit_code == 0
+    after = json.loads(path.read_text())["bands"]
+    assert after["other_error"] == other
+    assert sorted(after) == ["mean_error", "other_error"]
+
+
 def test_calibrate_refuses_a_reference_that_fails(grader, toy_tree):
     reference = toy_tree.reference_dir("t1_toy") / "counting.py"
     reference.write_text(reference.read_text().replace("a + b", "a"))
