@@ -6,6 +6,7 @@ student's own machine there is nobody to be protected from.
 
 import tempfile
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import git
@@ -14,6 +15,7 @@ from grader.collect.notebook import prepare
 from grader.course.loading import read_record
 from grader.course.mistakes import nearest
 from grader.course.model import Assignment
+from grader.course.scale import CPU, at_scale
 from grader.course.tree import CourseTree
 from grader.errors import ConfigurationError
 from grader.examine.job import examine
@@ -67,7 +69,7 @@ def self_check(folder: Path, *, course: Path | None) -> SelfCheck:
     nobody = Work(team="reference", folder=str(folder), prepared=Prepared(modules={}))
     request = new_request(
         work,
-        Material(assignment=assignment, folder=str(home), reference=nobody),
+        Material(assignment=assignment, folder=str(home), data_folder=str(home / "data"), reference=nobody),
         sandbox="process",
         seed=assignment.seed,
         groups=("public",),
@@ -124,7 +126,7 @@ def _unpushed(repository: git.Repo) -> list[str]:
 
 
 def _assignment_of(folder: Path, course: Path | None) -> tuple[Path, Assignment]:
-    """The folder with checks/ and data/, and the settings, for a student's folder."""
+    """The folder with checks/ and data/, and the settings at the scale of a student's own machine."""
     name = _named_in(folder / SETTINGS)
     kit = folder / KIT
     if course is None and (kit / "assignment.toml").exists():
@@ -134,9 +136,9 @@ def _assignment_of(folder: Path, course: Path | None) -> tuple[Path, Assignment]
             raise ConfigurationError(
                 f"{SETTINGS}: assignment: found '{name}', but the folder '{KIT}' here is of '{found.id}'"
             )
-        return kit, found
+        return kit, at_scale(found, CPU)
     tree = CourseTree.open(course) if course else _tree_around(folder)
-    assignment = tree.assignment(name)
+    assignment = replace(tree, scale=CPU).assignment(name)
     return tree.assignment_dir(assignment.id), assignment
 
 

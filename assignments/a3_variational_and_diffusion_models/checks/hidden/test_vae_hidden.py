@@ -28,7 +28,6 @@ pytestmark = pytest.mark.task("vae")
 DRAWS = 50
 SAMPLES = 2000
 SHOWN = 32
-PIXELS = "pixels-64"
 
 
 # Closed form
@@ -144,7 +143,7 @@ def test_decode_depends_on_z_alone(exam, candidate, config, trained, decoder, bo
         )
 
 
-def test_bounds_on_held_out_digits(exam, measure, bounds, digits):
+def test_bounds_on_held_out_digits(exam, measure, bounds, digits, images):
     """The error is that of the gain over the trivial model on the same images: how hard they are cancels."""
     x = digits.held_out
     trivial = pixel_frequencies(digits.train).logit().expand(len(x), -1)
@@ -154,7 +153,7 @@ def test_bounds_on_held_out_digits(exam, measure, bounds, digits):
         measure(name, float(values.mean()), unit="nats", n=len(x), standard_error=error)
         measure(f"{name}_baseline", float(baseline.mean()), unit="nats", n=len(x))
     pairs = torch.stack([x[:SHOWN], bounds.logits[0, :SHOWN].sigmoid()], 1)  # each image beside its own
-    exam.artifact("images", "reconstructions", pairs.reshape(-1, 8, 8))
+    exam.artifact("images", "reconstructions", pairs.reshape(-1, images.side, images.side))
 
 
 # Samples
@@ -187,9 +186,9 @@ def test_samples_are_varied(samples, digits):
     )
 
 
-def test_samples_are_no_copies(samples, digits):
+def test_samples_are_no_copies(samples, digits, images):
     found = near_copies(
-        samples, training=digits.train, held_out=digits.held_out_probabilities, side=8, shift=0
+        samples, training=digits.train, held_out=digits.held_out_probabilities, side=images.side, shift=0
     )
     assert not found.found_copies, (
         f"{found.share:.0%} of the samples are (nearly) training images; up to {found.limit:.0%} is chance"
@@ -204,7 +203,7 @@ def test_samples_come_from_the_decoder(exam, bounds, drawn):
     )
 
 
-def test_distance_of_samples_to_held_out_digits(exam, measure, samples, drawn, digits):
+def test_distance_of_samples_to_held_out_digits(exam, measure, samples, drawn, digits, images):
     reference = factorise(digits.held_out)
     trivial = pixel_frequencies(digits.train).expand(SAMPLES, -1)
     baseline = draw(trivial, seed=exam.seed_for("samples: baseline"))
@@ -214,13 +213,13 @@ def test_distance_of_samples_to_held_out_digits(exam, measure, samples, drawn, d
         unit="squared pixels",
         n=SAMPLES,
         standard_error=frechet_standard_error(reference, drawn),
-        extractor=PIXELS,
+        extractor=f"pixels-{samples.shape[1]}",
     )
     measure(
         "vae_frechet_baseline",
         extrapolated_distance(reference, baseline),
         unit="squared pixels",
         n=SAMPLES,
-        extractor=PIXELS,
+        extractor=f"pixels-{samples.shape[1]}",
     )
-    exam.artifact("images", "samples", samples[: 2 * SHOWN].reshape(-1, 8, 8))
+    exam.artifact("images", "samples", samples[: 2 * SHOWN].reshape(-1, images.side, images.side))
