@@ -71,3 +71,23 @@ def training_tokens(exam, alphabet):
 def ngram_config(exam):
     """The number of symbols, and the order of the mixture that is measured."""
     return exam.config("ngram")
+
+
+# sampling
+
+
+@pytest.fixture(scope="session")
+def sampling_table(exam):
+    """Logits of the next of 12 tokens after each: what the models in `props/table_model.py` are made of."""
+    generator = torch.Generator().manual_seed(exam.seed_for("table of logits"))
+    return 1.5 * torch.randn(12, 12, generator=generator)
+
+
+@pytest.fixture(scope="session")
+def sampling_logits(exam):
+    """Random logits of a given shape: the same for everybody, and others under another name."""
+
+    def draw(name, *shape):
+        return torch.randn(*shape, generator=torch.Generator().manual_seed(exam.seed_for(name)))
+
+    return draw
