@@ -3,7 +3,11 @@
 import pytest
 import torch
 
+from grader.data.black_and_white import black_and_white
 from grader.data.images import image_split
+from grader.families.adversarial import GAN, WGAN
+from grader.families.adversarial import train as train_players
+from grader.families import autoregressive
 
 
 @pytest.fixture(scope="session")
@@ -30,8 +34,62 @@ def noise(exam):
 
 # autoregressive
 
+
+@pytest.fixture(scope="session")
+def autoregressive_digits(exam, images):
+    """Black and white images, (N, 1, H, W): small sets are drawn four times."""
+    draws = 4 if len(images.train) < 5000 else 1
+    return black_and_white(images, seed=exam.assignment.seed, draws=draws)
+
+
+@pytest.fixture(scope="session")
+def autoregressive_trained(exam, autoregressive_digits):
+    """The submission's model, trained once, in a worker that is given the training images alone."""
+    return autoregressive.train(
+        exam.fresh("autoregressive"),
+        config=exam.config("autoregressive"),
+        budget=exam.budget("autoregressive"),
+        data=autoregressive_digits.train,
+        device=exam.device,
+        seed=exam.seed_for("autoregressive: training"),
+    )
+
+
 # flow
 
 # gan
 
+
+@pytest.fixture(scope="session")
+def gan_trained(exam, images, noise):
+    """Both players after training, in a worker that is given the training images alone."""
+    config = exam.config("gan")
+    return train_players(
+        exam.fresh("gan"),
+        names=GAN,
+        config=config,
+        budget=exam.budget("gan"),
+        data=images.train,
+        z=noise("gan: probe", 256, config.latent_dim),
+        device=exam.device,
+        seed=exam.seed_for("gan: training"),
+    )
+
+
 # wgan
+
+
+@pytest.fixture(scope="session")
+def wgan_trained(exam, images, noise):
+    """Both players after training, in a worker that is given the training images alone."""
+    config = exam.config("wgan")
+    return train_players(
+        exam.fresh("wgan"),
+        names=WGAN,
+        config=config,
+        budget=exam.budget("wgan"),
+        data=images.train,
+        z=noise("wgan: probe", 256, config.latent_dim),
+        device=exam.device,
+        seed=exam.seed_for("wgan: training"),
+    )

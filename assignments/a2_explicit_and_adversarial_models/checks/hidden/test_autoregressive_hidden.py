@@ -1,0 +1,184 @@
+"""Hidden checks of the autoregressive model: a likelihood that is one, and samples of a known law.
+
+The worker that trains never meets a held-out image. `scorer` is fresh and is asked for pixels before it has
+seen them; from its answers the mark is computed. `whole` is fresh as well and is shown whole images: where
+the two differ, the model looks ahead, remembers, or depends on the batch.
+"""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from scipy.stats import chi2
+
+from grader.families.autoregressive import (
+    ImageModel,
+    batch_dependence,
+    every_image,
+    look_ahead,
+    movement,
+    neighbour_logits,
+    our_samples,
+    prefix_logits,
+    sampled,
+    train,
+)
+from grader.families.vae import disagreement
+from grader.metrics.binary_images import law_gap, pixel_frequencies
+from grader.metrics.intervals import paired_difference
+from grader.metrics.likelihood import bernoulli_log_likelihood
+
+pytestmark = pytest.mark.task("autoregressive")
+
+TASK = "autoregressive"
+SAMPLES = 2000
+TINY_SAMPLES = 8000
+SHOWN = 64
+ONE_IN_A_MILLION = 1e-6
+NEIGHBOURS = {"first": -0.8, "left": 2.0, "above": -1.2, "both": 1.5}
+
+
+@pytest.fixture(scope="session")
+def scorer(exam, autoregressive_trained):
+    """The trained weights in a worker that sees every pixel only after it has predicted it."""
+    return ImageModel.build(exam.fresh(TASK), exam.config(TASK), autoregressive_trained.state)
+
+
+@pytest.fixture(scope="session")
+def whole_worker(exam):
+    return exam.fresh(TASK)
+
+
+@pytest.fixture(scope="session")
+def whole(exam, whole_worker, autoregressive_trained):
+    """The same weights in a worker that is shown whole images."""
+    return ImageModel.build(whole_worker, exam.config(TASK), autoregressive_trained.state)
+
+
+# Causality
+
+
+def test_no_pixel_sees_later_ones_after_training(exam, whole, autoregressive_digits):
+    x = autoregressive_digits.train[50:61]
+    found = look_ahead(whole, x, cuts=16, seed=exam.seed_for("hidden: cuts"))
+    assert found.holds, (
+        f"after training the logit of pixel {found.pixel} moves by {found.worst:.1e} when pixels from it on "
+        "change; it may depend on the pixels before it alone"
+    )
+
+
+def test_logits_of_an_image_do_not_depend_on_its_batch(whole, autoregressive_digits):
+    found = batch_dependence(whole, autoregressive_digits.train[70:77])
+    assert found.holds, (
+        f"the logits of an image among seven differ by {found.worst:.1e} from those of the image alone"
+    )
+
+
+def test_probabilities_of_all_images_of_nine_pixels_sum_to_one(exam):
+    budget = SimpleNamespace(steps=200, batch=64, wall_s=30)
+    config = SimpleNamespace(**{**vars(exam.config(TASK)), "side": 3})
+    images = every_image(3, 3)
+    correlated = images[images[:, 0, 1, 1] == images[:, 0, 2, 2]]
+    trained = train(
+        exam.fresh(TASK), config=config, budget=budget, data=correlated, device=exam.device, seed=5
+    )
+    total = float(trained.model.log_likelihood(images).exp().sum())
+    assert abs(total - 1) < 1e-4, (
+        f"the probabilities of all 512 images of 3 x 3 pixels sum to {total:.4f}; they have to sum to 1"
+    )
+
+
+# Likelihood
+
+
+def test_log_prob_after_training_is_ours(whole, autoregressive_digits):
+    for rows in (slice(90, 91), slice(90, 123)):
+        x = autoregressive_digits.train[rows]
+        wrong = disagreement(whole.log_prob(x), whole.log_likelihood(x))
+        assert not wrong, f"log_prob of a trained model gives {wrong} by its own logits"
+
+
+def test_log_prob_of_images_of_another_kind(whole, autoregressive_digits):
+    x = 1 - autoregressive_digits.train[:5]
+    wrong = disagreement(whole.log_prob(x), whole.log_likelihood(x))
+    assert not wrong, f"log_prob of images in reversed colours gives {wrong} by the model's own logits"
+
+
+# Samples
+
+
+def test_samples_of_a_known_model_follow_its_law(exam, candidate, whole, autoregressive_digits):
+    """A model of ours on images of 2 x 3 pixels: the probabilities of all 64 images are known."""
+    first = autoregressive_digits.train[:1]
+    is_flat = len(whole.remote.logits(first).shape) == 2
+    model = candidate.prop("tiny_images").TinyImages(flat=is_flat, **NEIGHBOURS)
+    drawn = sampled(candidate, model, (TINY_SAMPLES, 1, 2, 3), seed=exam.seed_for("samples: tiny"))
+    images = every_image(2, 3)
+    logits = neighbour_logits(images, **NEIGHBOURS).flatten(1)
+    expected = TINY_SAMPLES * bernoulli_log_likelihood(logits, images.flatten(1)).exp()
+    number = drawn.flatten(1) @ (2.0 ** torch.arange(5, -1, -1))  # the place of each in `images`
+    counts = torch.bincount(number.long(), minlength=64)
+    distance = float(((counts - expected) ** 2 / expected).sum())
+    limit = float(chi2.isf(ONE_IN_A_MILLION, 63))
+    assert distance < limit, (
+        f"samples of a model with known logits are {distance:.0f} from its law (chi-square; up to {limit:.0f} "
+        "is chance): draw the pixels one after the other, each given those before it"
+    )
+
+
+def test_samples_follow_the_generator(candidate, exam, autoregressive_trained):
+    config = exam.config(TASK)
+    model = ImageModel.build(candidate, config, autoregressive_trained.state).remote
+    shape = (6, 1, config.side, config.side)
+    first, again, other = (sampled(candidate, model, shape, seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(first, again), "the same seed gives other images; draw with the given generator"
+    assert not torch.equal(first, other), "another seed gives the same images; draw with the given generator"
+
+
+def test_samples_of_the_trained_model_follow_its_law(exam, whole, whole_worker, scorer, bits):
+    """After `bits`: this worker is told nothing before it has predicted the held-out pixels."""
+    side = exam.config(TASK).side
+    shape = (SAMPLES, 1, side, side)
+    theirs = sampled(whole_worker, whole.remote, shape, seed=exam.seed_for("samples"))
+    ours = our_samples(scorer, shape, seed=exam.seed_for("samples: ours"))
+    exam.artifact("images", "samples", theirs[:SHOWN, 0])
+    gap = law_gap(theirs.flatten(1), ours.flatten(1))
+    assert gap < 6.5, (
+        f"samples differ by {gap:.0f} standard errors from pixels drawn with the model's logits; 6.5 are chance"
+    )
+
+
+# Bits per dimension on held-out digits
+
+
+@pytest.fixture(scope="session")
+def bits(exam, scorer, autoregressive_digits):
+    """Logits of held-out pixels, each predicted before it was seen."""
+    return prefix_logits(
+        scorer, autoregressive_digits.held_out, seed=exam.seed_for("bits: what follows a prefix")
+    )
+
+
+def test_prefixes_and_whole_images_have_the_same_logits(bits, whole, autoregressive_digits):
+    found = movement(bits, whole.logits(autoregressive_digits.held_out))
+    assert found.worst < 10 * found.allowed, (
+        f"the logit of pixel {found.pixel} differs by {found.worst:.1e} between an image of which only the "
+        "pixels before it are known and the whole image in another process"
+    )
+
+
+def test_bits_on_held_out_digits(exam, measure, bits, autoregressive_digits, autoregressive_trained):
+    """The error is that of the gain over the trivial model on the same images: how hard they are cancels."""
+    x = autoregressive_digits.held_out.flatten(1)
+    trivial = pixel_frequencies(autoregressive_digits.train.flatten(1)).logit().expand(len(x), -1)
+    per_bit = x.shape[1] * math.log(2)
+    found = -bernoulli_log_likelihood(bits, x) / per_bit
+    baseline = -bernoulli_log_likelihood(trivial, x) / per_bit
+    error = paired_difference(found, theirs=baseline).standard_error
+    name, unit = "ar_bits_per_dim", "bits per pixel"
+    measure(name, float(found.mean()), unit=unit, n=len(x), standard_error=error)
+    measure(f"{name}_baseline", float(baseline.mean()), unit=unit, n=len(x))
+    losses = [loss for loss in autoregressive_trained.losses() if math.isfinite(loss)]
+    if losses:
+        exam.artifact("curve", "training loss", losses)

@@ -1,0 +1,48 @@
+"""Grey images in, black and white ones out, of any size: those to train on and those held out. Pure."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from grader.data.digits import pixel_probabilities
+from grader.data.images import ImageSplit
+
+MOST_HELD_OUT = 500
+"""Held-out images that are drawn: each costs one question per pixel."""
+
+
+@dataclass(frozen=True)
+class BlackAndWhite:
+    """Images of zeros and ones, float32."""
+
+    train: Float[Tensor, "n 1 side side"]
+    held_out: Float[Tensor, "m 1 side side"]
+
+    @property
+    def side(self) -> int:
+        """Pixels along an edge."""
+        return self.train.shape[-1]
+
+
+def black_and_white(images: ImageSplit, *, seed: int, draws: int) -> BlackAndWhite:
+    """Draw every image in black and white; see `pixel_probabilities` for what is left to chance.
+
+    Args:
+        images: grey, of one channel.
+        seed: of the draws.
+        draws: independent draws of every image to train on; of a held-out image there is one.
+
+    Raises:
+        ValueError: the images have colours.
+    """
+    if images.channels != 1:
+        raise ValueError(f"images: expected 1 channel, got {images.channels}")
+    generator = torch.Generator().manual_seed(seed)
+    training = pixel_probabilities(images.train).repeat(draws, 1, 1, 1)
+    kept = pixel_probabilities(images.held_out[:MOST_HELD_OUT])
+    return BlackAndWhite(
+        train=torch.bernoulli(training, generator=generator),
+        held_out=torch.bernoulli(kept, generator=generator),
+    )
