@@ -25,7 +25,7 @@ from grader.errors import (
     SandboxError,
     WrongAnswer,
 )
-from grader.records import Prepared
+from grader.records import NOT_IMPLEMENTED, Prepared
 from grader.sandbox.conversation import Conversation
 from grader.sandbox.frames import Complaint, Ref
 from grader.sandbox.questions import Generator, Packer
@@ -307,9 +307,7 @@ def _error(complaint: Complaint, subject: str, module: str) -> CandidateError:
         case "missing":
             return CandidateMissing(f"{subject} is not defined in {module}.py (or in a notebook)")
         case "not_implemented":
-            return CandidateNotImplemented(
-                f"{f'{module}.py' if is_import else subject} is not implemented yet"
-            )
+            return CandidateNotImplemented(f"{f'{module}.py' if is_import else subject} {NOT_IMPLEMENTED}")
         case "cannot_send":
             return WrongAnswer(f"{subject} gave an answer that cannot be sent: {complaint.message}")
     what = f"{f'importing {module}' if is_import else subject} raised {complaint.type_name}"

@@ -74,6 +74,11 @@ sandbox_option = click.option(
     type=click.Choice(["auto", "bubblewrap", "process", "fake"]),
     help="What isolates the submissions. 'process' and 'fake' do not isolate.",
 )
+scale_option = click.option(
+    "--scale",
+    default="",
+    help="Sizes to use, cpu or gpu; by default those that assignment.toml chooses.",
+)
 
 
 @main.command()
@@ -167,16 +172,17 @@ def validate(course: Path | None) -> None:
 @main.command()
 @click.argument("folder", type=EXISTING, default=".")
 @course_option
+@click.option("--task", default="", help="Only the checks of this task; by default those of all tasks.")
 @click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON.")
 @reported
-def check(folder: Path, course: Path | None, *, as_json: bool) -> None:
-    """(Students) Run the public checks on FOLDER, and say which commit would count now.
+def check(folder: Path, course: Path | None, task: str, *, as_json: bool) -> None:
+    """(Students) Run the public checks on FOLDER, and say which commit would count now and how late it is.
 
-    Runs your code without isolation, on your own machine, as pytest would.
+    Runs your code without isolation, on your own machine, as pytest would. Example: grader check --task vae
     """
     from grader.self_check import self_check
 
-    found = self_check(folder, course=course)
+    found = self_check(folder, course=course, task=task)
     click.echo(found.model_dump_json(indent=2) if as_json else found.text())
     sys.exit(OK if found.all_passed else PERSON_NEEDED)
 
@@ -201,19 +207,26 @@ def starter(assignment: str, destination: Path, course: Path | None) -> None:
 @click.option("--task", "tasks", multiple=True, help="Only this task; the bands of the others stay.")
 @click.option("--slots", type=click.IntRange(1), default=os.cpu_count() or 1)
 @course_option
+@scale_option
 @sandbox_option
 @reported
 def calibrate(
-    assignment: str, seeds: int, tasks: tuple[str, ...], slots: int, course: Path | None, sandbox: str
+    assignment: str,
+    seeds: int,
+    tasks: tuple[str, ...],
+    slots: int,
+    course: Path | None,
+    scale: str,
+    sandbox: str,
 ) -> None:
-    """Run the reference over several seeds and write its band to bands.json."""
+    """Run the reference over several seeds and write its band to bands.json (bands_gpu.json at scale gpu)."""
     from grader.calibrate import calibrate as run
     from grader.course.tree import CourseTree
     from grader.display import Display
 
     with Display() as display:
         path = run(
-            CourseTree.open(course),
+            CourseTree.open(course, scale=scale),
             assignment,
             seeds=seeds,
             slots=slots,
@@ -232,6 +245,7 @@ def calibrate(
 @click.option("--json", "form", flag_value="json")
 @click.option("--markdown", "form", flag_value="markdown", help="As it stands in the documentation.")
 @course_option
+@scale_option
 @sandbox_option
 @reported
 def prove(
@@ -241,6 +255,7 @@ def prove(
     slots: int,
     form: str | None,
     course: Path | None,
+    scale: str,
     sandbox: str,
 ) -> None:
     """Hold the marks to work of known worth: references, mistakes, quirks and cheats.
@@ -254,7 +269,7 @@ def prove(
     from grader.prove.run import chosen
     from grader.prove.run import prove as run
 
-    tree = CourseTree.open(course)
+    tree = CourseTree.open(course, scale=scale)
     ids = [tree.assignment(name).id for name in assignments]
     wanted = chosen(tree, ids, tasks=tasks, kinds=kinds)
     with Display() as display:

@@ -26,6 +26,10 @@ class Status(StrEnum):
     COULD_NOT_CHECK = "could_not_check"
 
 
+NOT_IMPLEMENTED = "is not implemented yet"
+"""How the message of a check ends where a hole of the starter is still open."""
+
+
 class Decision(StrEnum):
     """How the commit that counts was found; see docs/deadlines.md."""
 
@@ -142,6 +146,11 @@ class Outcome(Record):
     status: Status
     message: str = ""
     """For the student: the fact, then the rule. Empty when passed."""
+
+    @property
+    def is_to_do(self) -> bool:
+        """Whether it failed because a hole of the starter is still open."""
+        return self.status is Status.FAILED and self.message.endswith(NOT_IMPLEMENTED)
 
 
 class Measurement(Record):

@@ -6,31 +6,36 @@ student's own machine there is nobody to be protected from.
 
 import tempfile
 import tomllib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import git
-
 from grader.collect.notebook import prepare
 from grader.course.loading import read_record
-from grader.course.mistakes import nearest
+from grader.course.mistakes import nearest, resolved
 from grader.course.model import Assignment
 from grader.course.scale import CPU, at_scale
 from grader.course.tree import CourseTree
 from grader.errors import ConfigurationError
 from grader.examine.job import examine
 from grader.examine.request import Material, Work, new_request
+from grader.hand_in import Due, LateRules, hand_in_facts
 from grader.records import Outcome, Prepared, Record, Status
-from grader.starter import KIT, SETTINGS
+from grader.starter import KIT, RULES, SETTINGS
 
 SIGNS = {Status.PASSED: "ok  ", Status.FAILED: "FAIL", Status.COULD_NOT_CHECK: "??  "}
 """What stands before a check in the text that a student reads."""
+
+TO_DO = "todo"
+"""What stands before checks that wait for a hole to be filled."""
 
 
 class SelfCheck(Record):
     """What a student learns before the deadline."""
 
     assignment: str
+    task: str = ""
+    """The one task that was asked for; empty for all."""
     outcomes: tuple[Outcome, ...]
     notes: tuple[str, ...]
     repository: tuple[str, ...]
@@ -42,29 +47,41 @@ class SelfCheck(Record):
         return all(outcome.status is Status.PASSED for outcome in self.outcomes)
 
     def text(self) -> str:
-        """The same for people."""
-        checks = [
-            f"{SIGNS[outcome.status]} {outcome.check.partition('::')[2]}" + _because(outcome)
-            for outcome in self.outcomes
-        ]
+        """The same for people: file by file, and each message once."""
+        files = dict.fromkeys(outcome.check.partition("::")[0] for outcome in self.outcomes)
+        blocks = [self._block(file) for file in files]
         passed = sum(outcome.status is Status.PASSED for outcome in self.outcomes)
-        summary = f"{passed} of {len(self.outcomes)} public checks passed ({self.assignment})"
+        of = f"task {self.task} of {self.assignment}" if self.task else self.assignment
+        summary = f"{passed} of {len(self.outcomes)} public checks passed ({of})"
         notes = [f"note: {note}" for note in self.notes]
-        return "\n".join([*checks, "", summary, *notes, *(f"git: {line}" for line in self.repository)])
+        facts = [f"git: {line}" for line in self.repository]
+        return "\n".join([*(line for block in blocks for line in (*block, "")), summary, *notes, *facts])
+
+    def _block(self, file: str) -> list[str]:
+        """The checks of one file, those with the same message on one line."""
+        together: dict[tuple[str, str], list[Outcome]] = {}
+        for outcome in self.outcomes:
+            if outcome.check.startswith(f"{file}::"):
+                key = _sign(outcome), outcome.message or outcome.check
+                together.setdefault(key, []).append(outcome)
+        return [file, *(_line(sign, outcomes) for (sign, _), outcomes in together.items())]
 
 
-def self_check(folder: Path, *, course: Path | None) -> SelfCheck:
+def self_check(folder: Path, *, course: Path | None, task: str = "") -> SelfCheck:
     """Run the public checks on a folder.
 
     Args:
         folder: the student's folder, with grading.toml in it.
         course: a course tree; None uses the copy in the folder, or the tree that the folder is in.
+        task: the id of one task, or the beginning of it; empty for all.
 
     Raises:
-        ConfigurationError: the folder does not say which assignment it is, or the assignment is not found.
+        ConfigurationError: the folder does not say which assignment it is, or the assignment or the task is
+            not found.
     """
     folder = folder.resolve()
-    home, assignment = _assignment_of(folder, course)
+    home, assignment, rules = _assignment_of(folder, course)
+    tasks = _tasks(assignment, task)
     work = Work(team="you", folder=str(folder), prepared=prepare(folder, assignment.tasks))
     nobody = Work(team="reference", folder=str(folder), prepared=Prepared(modules={}))
     request = new_request(
@@ -73,60 +90,32 @@ def self_check(folder: Path, *, course: Path | None) -> SelfCheck:
         sandbox="process",
         seed=assignment.seed,
         groups=("public",),
+        tasks=tasks,
     )
+    due = Due.of(assignment, rules) if rules else None
     with tempfile.TemporaryDirectory() as scratch:
         examination, _ = examine(request, Path(scratch))
     return SelfCheck(
         assignment=assignment.id,
+        task="".join(tasks),
         outcomes=examination.outcomes,
         notes=examination.notes,
-        repository=(
-            f"the deadline is {assignment.deadline} by the clock of the course",
-            *repository_facts(folder),
-        ),
+        repository=(_deadline(assignment, due), *hand_in_facts(folder, due)),
     )
 
 
-def repository_facts(folder: Path) -> list[str]:
-    """What a student should know about the state of their repository."""
-    try:
-        repository = git.Repo(folder, search_parent_directories=True)
-        head = repository.head.commit
-    except (git.InvalidGitRepositoryError, git.NoSuchPathError):
-        return ["this folder is not in a Git repository, so nothing would be collected"]
-    except ValueError:
-        return ["there is no commit yet, so nothing would be collected"]
-    with repository:
-        when = head.committed_datetime.strftime("%Y-%m-%d %H:%M:%S %z")
-        return [
-            f"the last commit here is {head.hexsha[:10]} of {when}",
-            *_uncommitted(repository),
-            *_unpushed(repository),
-        ]
+def _tasks(assignment: Assignment, task: str) -> tuple[str, ...]:
+    return (resolved(task, [known.id for known in assignment.tasks], noun="task"),) if task else ()
 
 
-def _uncommitted(repository: git.Repo) -> list[str]:
-    changed = len(repository.index.diff(None)) + len(repository.index.diff("HEAD"))
-    new = len(repository.untracked_files)
-    if not changed and not new:
-        return ["everything is committed"]
-    return [f"{changed} changed and {new} new files are not committed and would not count"]
+def _deadline(assignment: Assignment, due: Due | None) -> str:
+    if due is None:
+        return f"the deadline is {assignment.deadline} by the clock of the course"
+    return f"the deadline is {due.text()}, unless you were given another"
 
 
-def _unpushed(repository: git.Repo) -> list[str]:
-    if repository.head.is_detached:
-        return ["no branch is checked out; commit on the branch that you hand in"]
-    upstream = repository.active_branch.tracking_branch()
-    if upstream is None or not upstream.is_valid():
-        return ["this branch was never pushed, so nothing of it would be collected; push it"]
-    ahead = sum(1 for _ in repository.iter_commits(f"{upstream.commit.hexsha}..HEAD"))
-    if ahead:
-        return [f"{ahead} commits are not pushed and would not count; {upstream.name} is what would"]
-    return [f"everything is pushed to {upstream.name}"]
-
-
-def _assignment_of(folder: Path, course: Path | None) -> tuple[Path, Assignment]:
-    """The folder with checks/ and data/, and the settings at the scale of a student's own machine."""
+def _assignment_of(folder: Path, course: Path | None) -> tuple[Path, Assignment, LateRules | None]:
+    """The folder with checks/ and data/, the settings at a student's own scale, and the late rule."""
     name = _named_in(folder / SETTINGS)
     kit = folder / KIT
     if course is None and (kit / "assignment.toml").exists():
@@ -136,10 +125,17 @@ def _assignment_of(folder: Path, course: Path | None) -> tuple[Path, Assignment]
             raise ConfigurationError(
                 f"{SETTINGS}: assignment: found '{name}', but the folder '{KIT}' here is of '{found.id}'"
             )
-        return kit, at_scale(found, CPU)
+        return kit, at_scale(found, CPU), _rules_of(kit)
     tree = CourseTree.open(course) if course else _tree_around(folder)
     assignment = replace(tree, scale=CPU).assignment(name)
-    return tree.assignment_dir(assignment.id), assignment
+    rules = LateRules(time_zone=tree.course.time_zone, late=tree.course.late)
+    return tree.assignment_dir(assignment.id), assignment, rules
+
+
+def _rules_of(kit: Path) -> LateRules | None:
+    """The late rule in a student's copy of the assignment; None in copies that were made without it."""
+    path = kit / RULES
+    return read_record(path, LateRules, file=f"{KIT}/{RULES}").record() if path.exists() else None
 
 
 def _tree_around(folder: Path) -> CourseTree:
@@ -169,5 +165,11 @@ def _named_in(settings: Path) -> str:
     return name
 
 
-def _because(outcome: Outcome) -> str:
-    return f": {outcome.message}" if outcome.message else ""
+def _sign(outcome: Outcome) -> str:
+    return TO_DO if outcome.is_to_do else SIGNS[outcome.status]
+
+
+def _line(sign: str, outcomes: Sequence[Outcome]) -> str:
+    names = ", ".join(outcome.check.partition("::")[2] for outcome in outcomes)
+    message = outcomes[0].message
+    return f"{sign} {names}: {message}" if message else f"{sign} {names}"

@@ -8,14 +8,20 @@ import re
 import shutil
 from pathlib import Path
 
+import tomli_w
+
 from grader.course.tree import CourseTree
 from grader.errors import ConfigurationError
+from grader.hand_in import LateRules
 
 SETTINGS = "grading.toml"
 """File in a student's folder that says which assignment it is."""
 
 KIT = "assignment"
 """Folder beside it with the student's copy of the assignment."""
+
+RULES = "late.toml"
+"""File in that copy with what the course says about lateness."""
 
 
 def write_starter(tree: CourseTree, assignment: str, destination: Path) -> None:
@@ -30,6 +36,7 @@ def write_starter(tree: CourseTree, assignment: str, destination: Path) -> None:
         raise ConfigurationError(f"{destination}: the folder is not empty; give a new one")
     shutil.copytree(source / "starter", destination, dirs_exist_ok=True, ignore=_CACHES)
     _copy(source / "README.md", destination / KIT / "README.md")
+    _write_rules(tree, destination / KIT / RULES)
     _copy_settings(source / "assignment.toml", destination / KIT / "assignment.toml")
     for name in ("data", "checks/public"):
         if (source / name).is_dir():
@@ -38,6 +45,13 @@ def write_starter(tree: CourseTree, assignment: str, destination: Path) -> None:
 
 
 _CACHES = shutil.ignore_patterns("__pycache__", "*.pyc")
+
+
+def _write_rules(tree: CourseTree, destination: Path) -> None:
+    """The zone of the deadline and the late rule, so that a student's own check can tell what is late."""
+    rules = LateRules(time_zone=tree.course.time_zone, late=tree.course.late)
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    destination.write_text(tomli_w.dumps(rules.model_dump()), encoding="utf-8")
 
 
 def _copy_settings(source: Path, destination: Path) -> None:

@@ -158,7 +158,7 @@ def test_the_starter_is_not_written_over_work(grader, toy_tree, student_folder):
 def test_check_says_that_an_unfilled_starter_is_not_implemented(grader, student_folder):
     result = grader("check", student_folder)
     assert result.exit_code == 1
-    assert "`add` is not implemented yet" in result.stdout
+    assert "todo test_add_adds: `add` is not implemented yet" in result.stdout
     assert "0 of 1 public checks passed" in result.stdout
 
 
@@ -167,6 +167,17 @@ def test_check_runs_the_same_public_checks_as_grading(grader, student_folder):
     result = grader("check", student_folder, "--json")
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["outcomes"][0]["check"] == "public/test_add.py::test_add_adds"
+
+
+def test_check_runs_the_checks_of_one_task(grader, student_folder):
+    said = grader("check", student_folder, "--task", "count").stdout
+    assert "0 of 1 public checks passed (task count of t1_toy)" in said
+
+
+def test_check_refuses_a_task_that_is_none(grader, student_folder):
+    result = grader("check", student_folder, "--task", "cuonting")
+    assert result.exit_code == 3
+    assert "unknown task 'cuonting'; did you mean 'count'?" in result.stderr
 
 
 def test_check_says_what_would_not_be_collected(grader, student_folder, tmp_path):
@@ -178,6 +189,7 @@ def test_check_says_what_would_not_be_collected(grader, student_folder, tmp_path
     repository.index.commit("start", author=who, committer=who)
     said = grader("check", student_folder).stdout
     assert "new files are not committed" in said
+    assert "the deadline is 2025-06-06 23:59:59 America/Toronto, unless you were given another" in said
     assert "never pushed" in said
     bare = git.Repo.init(tmp_path / "bare.git", bare=True)
     repository.create_remote("origin", str(tmp_path / "bare.git")).push("main", set_upstream=True)
@@ -185,7 +197,7 @@ def test_check_says_what_would_not_be_collected(grader, student_folder, tmp_path
     (student_folder / "counting.py").write_text(RIGHT)
     repository.index.add(["t1/counting.py"])
     repository.index.commit("more", author=who, committer=who)
-    assert "1 commits are not pushed" in grader("check", student_folder).stdout
+    assert "1 commit is not pushed" in grader("check", student_folder).stdout
     repository.close()
     bare.close()
 
