@@ -1,13 +1,16 @@
 """What the checks of this assignment share: noise by name, images, and one training run for each task."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from grader.data.black_and_white import black_and_white
 from grader.data.images import image_split
+from grader.data.moons import Moons
+from grader.families import autoregressive, flow
 from grader.families.adversarial import GAN, WGAN
 from grader.families.adversarial import train as train_players
-from grader.families import autoregressive
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +59,40 @@ def autoregressive_trained(exam, autoregressive_digits):
 
 
 # flow
+
+
+@pytest.fixture(scope="session")
+def flow_points(exam):
+    """Points to train on, (N, 2): two half-moons, of which the density is known."""
+    return Moons().draw(4000, seed=exam.assignment.seed)
+
+
+@pytest.fixture(scope="session")
+def flow_trained(exam, flow_points):
+    """The submission's flow, trained once."""
+    return flow.train(
+        exam.fresh("flow"),
+        config=exam.config("flow"),
+        budget=exam.budget("flow"),
+        data=flow_points,
+        device=exam.device,
+        seed=exam.seed_for("flow: training"),
+    )
+
+
+@pytest.fixture(scope="session")
+def flow_stirred(exam):
+    """Makes an untrained flow of given dimensions whose weights are stirred: fresh ones are often the identity."""
+
+    def build(data_dim):
+        candidate = exam.shared("flow")
+        config = SimpleNamespace(**{**vars(exam.config("flow")), "data_dim": data_dim})
+        model = flow.FlowModel.build(candidate, config)
+        candidate.prop("stir").stir(model.remote, exam.seed_for("flow: stir") % 2**31)
+        return model
+
+    return build
+
 
 # gan
 

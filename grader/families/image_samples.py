@@ -1,0 +1,139 @@
+"""A generator in a worker in; whether its images are honest answers to z, and how good they are, out.
+
+A generator is a smooth function of its own z. One that looks up stored images jumps or stands still between
+them; one that shifts images about by chance gives another image for the same z; one that looks at its
+neighbours in the batch gives another image in other company.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from grader.data.images import ImageSplit
+from grader.families.adversarial import ImageGenerator
+from grader.families.image_judge import ImageJudge
+from grader.metrics.frechet import extrapolated_distance, factorise, frechet_standard_error
+from grader.metrics.memorisation import CopyTest, near_copies
+from grader.metrics.neighbours import Coverage, coverage
+
+NUDGE = 1e-3
+"""Size of a small step in z, as a share of each of its coordinates' standard deviation."""
+JUMP = 0.2
+"""An image that changes by this share for so small a step jumps; honest networks change by a thousandth."""
+LARGE_SIDE = 16
+"""From this size on a shift by one pixel leaves an image what it was."""
+
+
+@dataclass(frozen=True)
+class Smoothness:
+    """How images answer to a small step in z, as shares of the steps."""
+
+    frozen: float
+    """Not one pixel changed."""
+    jumped: float
+    """The image changed by more than `JUMP` of its size."""
+
+
+@dataclass(frozen=True)
+class Variety:
+    """How far a generator is from giving the same image over and over."""
+
+    distinct: float
+    """Share of the images that differ from all others, to three decimals."""
+    spread: float
+    """Total variance of the pixels, as a share of that of real images."""
+
+
+def smoothness(generator: ImageGenerator, z: Float[Tensor, "B d"], *, seed: int) -> Smoothness:
+    """Take a small step from each z and see how far the image moves.
+
+    Args:
+        generator: in evaluation mode.
+        z: where to start.
+        seed: of the directions.
+    """
+    direction = torch.randn(z.shape, generator=torch.Generator().manual_seed(seed))
+    here, there = generator.images(z).flatten(1), generator.images(z + NUDGE * direction).flatten(1)
+    change = (there - here).norm(dim=1) / here.norm(dim=1).clamp_min(1e-12)
+    return Smoothness(
+        frozen=float((change == 0).double().mean()), jumped=float((change > JUMP).double().mean())
+    )
+
+
+def company_gap(generator: ImageGenerator, z: Float[Tensor, "B d"], *, seed: int) -> float:
+    """Ask for the same images again: in another order, and one alone. Largest difference of a pixel."""
+    order = torch.randperm(len(z), generator=torch.Generator().manual_seed(seed))
+    first = generator.images(z)
+    reordered = generator.images(z[order])
+    alone = generator.images(z[:1])
+    return max(float((reordered - first[order]).abs().max()), float((alone - first[:1]).abs().max()))
+
+
+def variety(
+    images: Float[Tensor, "n channels side side"], *, like: Float[Tensor, "m channels side side"]
+) -> Variety:
+    """How varied images are, beside real ones."""
+    rows, real = images.flatten(1).double(), like.flatten(1).double()
+    distinct = len(torch.unique(rows.mul(1000).round(), dim=0)) / len(rows)
+    return Variety(distinct=distinct, spread=float(rows.var(0).sum() / real.var(0).sum()))
+
+
+def copies_found(samples: Float[Tensor, "n channels side side"], images: ImageSplit) -> dict[str, CopyTest]:
+    """Test for near copies of the training images, and of the held-out ones, which a submission may own too.
+
+    The 8 x 8 digits are public, so a submission could bring along those that are held out.
+    """
+    side, shift = images.side, int(images.side >= LARGE_SIDE)
+    train, held_out = _planes(images.train), _planes(images.held_out)
+    pairs = {"training": (train, held_out), "held-out": (held_out, train[: len(samples)])}
+    return {
+        name: near_copies(_planes(samples), training=known, held_out=unknown, side=side, shift=shift)
+        for name, (known, unknown) in pairs.items()
+    }
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How near samples come to images that the generator never saw, in the feature space of the judge."""
+
+    frechet: float
+    frechet_error: float
+    coverage: Coverage
+    """Of as many samples as there are held-out images."""
+
+
+def quality(
+    judge: ImageJudge,
+    samples: Float[Tensor, "n channels side side"],
+    *,
+    held_out: Float[Tensor, "m channels side side"],
+) -> Quality:
+    """Judge samples beside held-out images; n and m have to be the same for everybody.
+
+    Args:
+        judge: fitted to training images.
+        samples: in random order, at least four.
+        held_out: images that neither the generator nor the judge has seen.
+    """
+    features, real = judge.features(samples), judge.features(held_out)
+    reference = factorise(real)
+    return Quality(
+        frechet=extrapolated_distance(reference, features),
+        frechet_error=frechet_standard_error(reference, features),
+        coverage=coverage(features[: len(real)], real),
+    )
+
+
+def smallest_share(shares: Float[Tensor, " K"], *, like: Float[Tensor, " K"]) -> tuple[int, float]:
+    """The class that is missed most, and its share as a share of what real images have."""
+    ratio = shares / like.clamp_min(1 / math.prod(like.shape) / 100)
+    worst = int(ratio.argmin())
+    return worst, float(ratio[worst])
+
+
+def _planes(images: Float[Tensor, "n channels side side"]) -> Float[Tensor, "n d"]:
+    """One plane an image, row by row: the mean over colours."""
+    return images.mean(1).flatten(1).double()
