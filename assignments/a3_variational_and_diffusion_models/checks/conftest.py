@@ -4,6 +4,10 @@ import pytest
 import torch
 
 from grader.data.images import binary_images, image_split
+from grader.families.diffusion import linear_schedule
+from grader.families.guidance import ClassGaussians, Denoiser
+from grader.families.guidance_held_out import Trained as TrainedDenoiser
+from grader.families.guidance_held_out import train as train_guidance
 from grader.families.vae_held_out import ProbeQuestions, train
 
 
@@ -58,3 +62,45 @@ def trained(exam, config, digits, noise):
         device=exam.device,
         seed=exam.seed_for("training"),
     )
+
+
+# guidance
+
+
+@pytest.fixture(scope="session")
+def guidance_config(exam):
+    """Sizes of the conditional denoiser."""
+    return exam.config("guidance")
+
+
+@pytest.fixture(scope="session")
+def guidance_schedule(guidance_config):
+    """How much noise each step adds."""
+    return linear_schedule(guidance_config.steps)
+
+
+@pytest.fixture(scope="session")
+def guidance_world():
+    """A made-up world of three classes with known noise; the last row stands for "no label"."""
+    return ClassGaussians(
+        mean=torch.tensor([-0.4, 0.0, 0.5, 0.1]), deviation=torch.tensor([0.1, 0.05, 0.12, 0.3])
+    )
+
+
+@pytest.fixture(scope="session")
+def guidance_trained(exam, guidance_config, guidance_schedule, images):
+    """The submission's conditional denoiser, trained once, by a worker that gets training images alone."""
+    candidate = exam.fresh("guidance")
+    model = Denoiser.build(candidate, guidance_config, device=exam.device)
+    history = train_guidance(
+        candidate,
+        model.remote,
+        budget=exam.budget("guidance"),
+        images=2 * images.train - 1,
+        labels=images.train_label,
+        schedule=guidance_schedule,
+        device=exam.device,
+        seed=exam.seed_for("guidance: training"),
+    )
+    model.remote.eval()
+    return TrainedDenoiser(model, model.state(), history)

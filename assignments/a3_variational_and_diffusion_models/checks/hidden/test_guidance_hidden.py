@@ -1,0 +1,330 @@
+"""Hidden checks of classifier-free guidance: what training was asked, errors on held-out images, and samples.
+
+Samples are drawn by us from `predict_noise`, in a worker that has the trained weights and no images.
+"""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch.nn.functional import one_hot
+
+from grader.families.answers import as_items, as_tensor
+from grader.families.class_judge import class_judge, share_of_copies, spread_within_classes
+from grader.families.diffusion import linear_schedule
+from grader.families.guidance import (
+    Denoiser,
+    deterministic_samples,
+    distance_to_any_sampler,
+    reported_drops,
+    reported_guidance,
+    reported_samples,
+)
+from grader.families.guidance_held_out import noisy_images, pixelwise_noise, train
+from grader.families.vae import disagreement
+from grader.metrics.frechet import extrapolated_distance, factorise, frechet_standard_error
+from grader.metrics.intervals import paired_difference
+
+pytestmark = pytest.mark.task("guidance")
+
+SAMPLES = 1000
+GUIDED = 400
+GUIDANCE = 1.0
+SHOWN = 50
+MOST_COPIES = 0.25
+
+
+# Guidance and dropped labels
+
+
+def known(candidate, world, schedule):
+    """A model of ours beside the submission, whose noise is known."""
+    prop = candidate.prop("class_gaussians")
+    return prop.ClassGaussians(world.mean, world.deviation, schedule.alpha_bar)
+
+
+def test_guidance_of_one_image_and_of_any_weight(candidate, guidance_world, guidance_schedule, noise):
+    model = known(candidate, guidance_world, guidance_schedule)
+    for count, w in ((1, 3.5), (7, 0.25), (3, -0.5)):
+        x_t, y = noise(f"guidance: {count}", count, 3, 5, 5), torch.arange(count) % 3
+        t = torch.arange(count) * 5 + 2
+        found = reported_guidance(candidate, model, x_t=x_t, t=t, y=y, w=w)
+        wrong = disagreement(found, guidance_world.guided(y, w, guidance_schedule)(x_t, t))
+        assert not wrong, f"guided_noise of {count} images with w = {w:g} gives {wrong}"
+
+
+def test_labels_are_dropped_one_by_one(candidate):
+    y = torch.arange(3000) % 7
+    first, again, other = (reported_drops(candidate, y, rate=0.1, null_label=7, seed=s) for s in (5, 5, 6))
+    assert torch.equal(first, again), (
+        "drop_labels drops other labels for the same seed; draw with the generator"
+    )
+    assert not torch.equal(first, other), "drop_labels drops the same labels for another seed"
+    share = float((first == 7).double().mean())
+    assert 0.07 < share < 0.13, f"drop_labels with rate 0.1 drops {share:.1%} of 3000 labels"
+
+
+def test_labels_are_dropped_always_or_never(candidate):
+    y = torch.arange(50) % 3
+    kept = reported_drops(candidate, y, rate=0.0, null_label=3, seed=1)
+    gone = reported_drops(candidate, y, rate=1.0, null_label=3, seed=1)
+    assert torch.equal(kept, y), "drop_labels with rate 0 changes labels"
+    assert bool((gone == 3).all()), "drop_labels with rate 1 leaves labels"
+
+
+# Training: what it asks a model of ours
+
+
+@pytest.fixture(scope="module")
+def asked(exam, guidance_schedule):
+    """Step, label, mean and variance of each x_t of a training run on flat images of four shades."""
+    labels = torch.arange(400) % 4
+    shades = labels[:, None, None, None] / 2 - 0.75  # -0.75, -0.25, 0.25, 0.75
+    candidate = exam.fresh("guidance")
+    model = candidate.prop("noting_denoiser").NotingDenoiser(4)
+    train(
+        candidate,
+        model,
+        budget=SimpleNamespace(steps=80, batch=64, drop_rate=0.3, wall_s=20),
+        images=shades.expand(-1, 1, 8, 8).contiguous(),
+        labels=labels,
+        schedule=guidance_schedule,
+        device=exam.device,
+        seed=exam.seed_for("guidance: asked"),
+    )
+    t, y, mean, variance = as_items(model.asked(), name="predict_noise in train_guidance", count=4)
+    exam.close_worker(candidate)
+    return SimpleNamespace(
+        t=as_tensor(t, name="steps in train_guidance", shape=(None,), dtype="number").long(),
+        y=as_tensor(y, name="labels in train_guidance", shape=(None,), dtype="int"),
+        mean=as_tensor(mean, name="x_t in train_guidance", shape=(None,)),
+        variance=as_tensor(variance, name="x_t in train_guidance", shape=(None,)),
+    )
+
+
+def test_training_drops_the_share_of_labels_that_it_is_told(asked):
+    share = float((asked.y == 4).double().mean())
+    margin = 5 * math.sqrt(0.3 * 0.7 / len(asked.y))
+    assert abs(share - 0.3) < margin, (
+        f"train_guidance with drop_rate 0.3 drops {share:.1%} of {len(asked.y)} labels; read budget.drop_rate"
+    )
+
+
+def test_training_asks_about_every_step(asked, guidance_schedule):
+    lowest, highest, last = int(asked.t.min()), int(asked.t.max()), len(guidance_schedule) - 1
+    assert lowest == 0, f"train_guidance never asks about step 0; the lowest is {lowest}"
+    assert highest == last, (
+        f"the highest step that train_guidance asks about is {highest}, the last is {last}"
+    )
+
+
+def test_training_adds_the_noise_of_the_step(asked, guidance_schedule):
+    ratio = float((asked.variance / guidance_schedule.noise_variance[asked.t]).mean())
+    assert 0.9 < ratio < 1.1, (
+        f"the noise in x_t has {ratio:.2f} times the variance 1 - alphas_bar[t] that belongs to its step"
+    )
+
+
+def test_training_keeps_each_label_with_its_image(asked, guidance_schedule):
+    clear = (guidance_schedule.noise_variance[asked.t] < 0.1) & (asked.y < 4)
+    shade = asked.mean[clear] / guidance_schedule.alpha_bar[asked.t[clear]].sqrt()
+    wrong = ((shade - (asked.y[clear] / 2 - 0.75)).abs() > 0.25).double().mean()
+    assert float(wrong) < 0.02, f"{float(wrong):.0%} of the labels in training belong to another image"
+
+
+# Training: what comes of it
+
+
+@pytest.fixture(scope="module")
+def drawer(exam, guidance_config, guidance_trained):
+    """The trained weights in a fresh worker, which is given no images but noisy held-out ones."""
+    return Denoiser.build(exam.fresh("guidance"), guidance_config, guidance_trained.state, device=exam.device)
+
+
+@pytest.fixture(scope="module")
+def noisy(exam, images, guidance_schedule):
+    return noisy_images(
+        2 * images.held_out - 1, guidance_schedule, seed=exam.seed_for("guidance: held-out noise")
+    )
+
+
+@pytest.fixture(scope="module")
+def errors(drawer, noisy, images):
+    """Held-out errors with the right label; the first question about these images."""
+    return noisy.errors(drawer.predict_noise(noisy.x_t, noisy.t, images.held_out_label))
+
+
+def test_the_label_helps(errors, drawer, noisy, images):
+    others = (images.held_out_label + 1) % images.classes
+    wrong = noisy.errors(drawer.predict_noise(noisy.x_t, noisy.t, others))
+    assert float(errors.mean()) < 0.9 * float(wrong.mean()), (
+        f"the error of the noise is {float(errors.mean()):.3f} with the right label and "
+        f"{float(wrong.mean()):.3f} with a wrong one; the label has to help"
+    )
+
+
+def test_the_model_works_without_a_label(drawer, noisy, images, guidance_schedule):
+    nobody = torch.full_like(images.held_out_label, drawer.null_label())
+    error = float(noisy.errors(drawer.predict_noise(noisy.x_t, noisy.t, nobody)).mean())
+    pixelwise = pixelwise_noise(noisy, images=2 * images.train - 1, schedule=guidance_schedule)
+    limit = float(noisy.errors(pixelwise).mean())
+    assert error < limit, (
+        f"without a label the error of the noise is {error:.3f}; pixels that know nothing of each other have "
+        f"{limit:.3f}"
+    )
+
+
+def test_the_weights_are_the_whole_denoiser(drawer, guidance_trained, guidance_config, images, noise):
+    x_t = noise("guidance: whole", 40, images.channels, images.side, images.side)
+    t, y = torch.arange(40) % guidance_config.steps, torch.arange(40) % images.classes
+    here, there = drawer.predict_noise(x_t, t, y), guidance_trained.model.predict_noise(x_t, t, y)
+    wrong = disagreement(here, there, tolerance=1e-3)
+    assert not wrong, f"predict_noise with the same state_dict in another process gives {wrong}"
+
+
+def test_training_reports_its_losses(exam, guidance_trained):
+    losses = [loss for loss in guidance_trained.losses() if math.isfinite(loss)]
+    assert losses, "train_guidance returned no loss that is a finite number"
+    exam.artifact("curve", "guidance: training loss", losses)
+
+
+# Sampling with given noise
+
+
+def test_sampling_follows_its_own_guidance(candidate, guidance_world, noise):
+    for count, steps, w in ((1, 25, 1.5), (5, 40, -1.0)):
+        schedule = linear_schedule(steps)
+        model = known(candidate, guidance_world, schedule)
+        x_T, y = noise(f"guidance: start {count}", count, 2, 3, 3), torch.arange(count) % 3
+        found = reported_samples(candidate, model, x_T=x_T, y=y, w=w, schedule=schedule)
+        gap = distance_to_any_sampler(
+            found, x_T=x_T, noise=guidance_world.guided(y, w, schedule), schedule=schedule
+        )
+        assert gap < 1e-3, (
+            f"with a model of known noise, {steps} steps and w = {w:g} the pixels of sample_guided are off "
+            f"by {gap:.3f}"
+        )
+
+
+def test_sampling_from_the_trained_model(exam, candidate, guidance_config, guidance_trained, images, noise):
+    model = Denoiser.build(candidate, guidance_config, guidance_trained.state, device=exam.device)
+    schedule = linear_schedule(guidance_config.steps)
+    x_T = noise("guidance: own start", 10, images.channels, images.side, images.side)
+    y = torch.arange(10) % images.classes
+    found = reported_samples(candidate, model.remote, x_T=x_T, y=y, w=GUIDANCE, schedule=schedule)
+    gap = distance_to_any_sampler(found, x_T=x_T, noise=model.guided(y, GUIDANCE), schedule=schedule)
+    assert gap < 0.05, (
+        f"sample_guided and predict_noise of the trained model are apart by {gap:.2f} in a pixel"
+    )
+
+
+# Errors on held-out images
+
+
+def test_noise_of_an_image_does_not_depend_on_its_batch(drawer, noisy, images):
+    few = drawer.predict_noise(noisy.x_t[40:43], noisy.t[40:43], images.held_out_label[40:43])
+    many = drawer.predict_noise(noisy.x_t, noisy.t, images.held_out_label)
+    wrong = disagreement(few, many[40:43], tolerance=1e-3)
+    assert not wrong, f"predict_noise of three images gives {wrong} among {len(many)}"
+
+
+def test_error_of_the_noise_on_held_out_images(measure, errors, noisy, images, guidance_schedule):
+    trivial = pixelwise_noise(noisy, images=2 * images.train - 1, schedule=guidance_schedule)
+    baseline = noisy.errors(trivial)
+    spread = paired_difference(errors, theirs=baseline).standard_error
+    measure("guidance_error", float(errors.mean()), unit="", n=len(errors), standard_error=spread)
+    measure("guidance_error_baseline", float(baseline.mean()), unit="", n=len(errors))
+
+
+# Samples
+
+
+@pytest.fixture(scope="module")
+def wanted(images):
+    """Labels as frequent as among the held-out images."""
+    return images.held_out_label.repeat(1 + SAMPLES // len(images.held_out_label))[:SAMPLES]
+
+
+def drawn(drawer, y, *, w, start, schedule):
+    """Images in [0, 1], one a row, drawn by us."""
+    samples = deterministic_samples(start, drawer.guided(y, w), schedule)
+    return ((samples + 1) / 2).clamp(0, 1).flatten(1)
+
+
+@pytest.fixture(scope="module")
+def samples(drawer, wanted, images, guidance_schedule, noise):
+    start = noise("guidance: samples", SAMPLES, images.channels, images.side, images.side)
+    return drawn(drawer, wanted, w=0.0, start=start, schedule=guidance_schedule)
+
+
+@pytest.fixture(scope="module")
+def guided_samples(drawer, wanted, images, guidance_schedule, noise):
+    start = noise("guidance: samples", SAMPLES, images.channels, images.side, images.side)[:GUIDED]
+    return drawn(drawer, wanted[:GUIDED], w=GUIDANCE, start=start, schedule=guidance_schedule)
+
+
+@pytest.fixture(scope="module")
+def judge(images):
+    return class_judge(images.train.flatten(1), images.train_label)
+
+
+def test_guided_samples_show_their_class(judge, guided_samples, wanted, images, measure):
+    share = judge.agreement(guided_samples, wanted[:GUIDED])
+    limit = 0.9 * judge.agreement(images.held_out.flatten(1), images.held_out_label)
+    measure("guidance_class_agreement", share, unit="", n=GUIDED)
+    assert share > limit, (
+        f"{share:.0%} of the guided samples (w = {GUIDANCE:g}) show the class that was asked for; "
+        f"{limit:.0%} are needed"
+    )
+
+
+def test_guidance_makes_the_class_clearer(judge, guided_samples, samples, wanted):
+    plain = judge.margin(samples[:GUIDED], wanted[:GUIDED])
+    guided = judge.margin(guided_samples, wanted[:GUIDED])
+    gain = paired_difference(guided, theirs=plain)
+    assert gain.low > 0, (
+        f"guidance changes the evidence for the class by {gain.value:.1f} nats on average; it has to rise"
+    )
+
+
+def test_samples_of_a_class_are_varied(samples, wanted, images):
+    share = spread_within_classes(
+        samples, wanted, like=images.held_out.flatten(1), like_labels=images.held_out_label
+    )
+    assert share > 0.2, (
+        f"the samples of one class have {share:.0%} of the variance of that class; 20 % are needed"
+    )
+
+
+def test_samples_are_no_training_images(samples, images):
+    share = share_of_copies(samples, training=images.train.flatten(1), held_out=images.held_out.flatten(1))
+    assert share < MOST_COPIES, (
+        f"{share:.0%} of the samples are far closer to a training image than to any other image; "
+        f"up to {MOST_COPIES:.0%} is chance"
+    )
+
+
+def test_distance_of_samples_to_held_out_images(exam, measure, samples, wanted, images, noise):
+    """Of pixels and labels together, so that an image of another class than asked for is far off."""
+
+    def joint(pixels, labels):
+        return torch.cat([pixels.double(), one_hot(labels, images.classes).double()], 1)
+
+    reference = factorise(joint(images.held_out.flatten(1), images.held_out_label))
+    pixels = images.train.flatten(1)
+    made_up = pixels.mean(0) + pixels.std(0) * noise("guidance: baseline", SAMPLES, pixels.shape[1])
+    for name, rows in (
+        ("guidance_frechet", joint(samples, wanted)),
+        ("guidance_frechet_baseline", joint(made_up.clamp(0, 1), wanted)),
+    ):
+        measure(
+            name,
+            extrapolated_distance(reference, rows),
+            unit="squared pixels",
+            n=SAMPLES,
+            standard_error=frechet_standard_error(reference, rows),
+            extractor=f"pixels-{pixels.shape[1]} and labels",
+        )
+    shown = samples[:SHOWN].reshape(-1, images.channels, images.side, images.side).mean(1)
+    exam.artifact("images", "guidance: samples", shown)
