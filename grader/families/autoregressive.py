@@ -43,9 +43,7 @@ class ImageModel:
         self.remote = remote
 
     @classmethod
-    def build(
-        cls, candidate: Candidate, config: SimpleNamespace, state: State | None = None
-    ) -> "ImageModel":
+    def build(cls, candidate: Candidate, config: SimpleNamespace, state: State | None = None) -> "ImageModel":
         """Construct the submission's model, with given weights if any, in evaluation mode.
 
         Raises:
@@ -271,7 +269,5 @@ def prefix_logits(model: ImageModel, x: Float[Tensor, "B 1 H W"], *, seed: int) 
     """
     generator = torch.Generator().manual_seed(seed)
     pixels = x[0].numel()
-    answers = [
-        model.logits(redrawn_from(x, cut, generator=generator))[:, cut] for cut in range(pixels)
-    ]
+    answers = [model.logits(redrawn_from(x, cut, generator=generator))[:, cut] for cut in range(pixels)]
     return torch.stack(answers, 1)

@@ -82,7 +82,7 @@ def flow_trained(exam, flow_points):
 
 @pytest.fixture(scope="session")
 def flow_stirred(exam):
-    """Makes an untrained flow of given dimensions whose weights are stirred: fresh ones are often the identity."""
+    """Makes an untrained flow of given dimensions with stirred weights: a fresh one often is the identity."""
 
     def build(data_dim):
         candidate = exam.shared("flow")

@@ -122,8 +122,8 @@ def test_samples_of_a_known_model_follow_its_law(exam, candidate, whole, autoreg
     distance = float(((counts - expected) ** 2 / expected).sum())
     limit = float(chi2.isf(ONE_IN_A_MILLION, 63))
     assert distance < limit, (
-        f"samples of a model with known logits are {distance:.0f} from its law (chi-square; up to {limit:.0f} "
-        "is chance): draw the pixels one after the other, each given those before it"
+        f"samples of a model with known logits are {distance:.0f} from its law (chi-square; {limit:.0f} is "
+        "chance): draw the pixels one after the other, each given those before it"
     )
 
 
@@ -136,8 +136,7 @@ def test_samples_follow_the_generator(candidate, exam, autoregressive_trained):
     assert not torch.equal(first, other), "another seed gives the same images; draw with the given generator"
 
 
-def test_samples_of_the_trained_model_follow_its_law(exam, whole, whole_worker, scorer, bits):
-    """After `bits`: this worker is told nothing before it has predicted the held-out pixels."""
+def test_samples_of_the_trained_model_follow_its_law(exam, whole, whole_worker, scorer):
     side = exam.config(TASK).side
     shape = (SAMPLES, 1, side, side)
     theirs = sampled(whole_worker, whole.remote, shape, seed=exam.seed_for("samples"))
@@ -145,7 +144,8 @@ def test_samples_of_the_trained_model_follow_its_law(exam, whole, whole_worker, 
     exam.artifact("images", "samples", theirs[:SHOWN, 0])
     gap = law_gap(theirs.flatten(1), ours.flatten(1))
     assert gap < 6.5, (
-        f"samples differ by {gap:.0f} standard errors from pixels drawn with the model's logits; 6.5 are chance"
+        f"samples differ by {gap:.0f} standard errors from pixels drawn with the model's logits; "
+        "6.5 are chance"
     )
 
 
