@@ -38,7 +38,7 @@ def write_starter(tree: CourseTree, assignment: str, destination: Path) -> None:
     _copy(source / "README.md", destination / KIT / "README.md")
     _write_rules(tree, destination / KIT / RULES)
     _copy_settings(source / "assignment.toml", destination / KIT / "assignment.toml")
-    for name in ("data", "checks/public"):
+    for name in ("handout", "data", "checks/public", "checks/props"):
         if (source / name).is_dir():
             shutil.copytree(source / name, destination / KIT / name, dirs_exist_ok=True, ignore=_CACHES)
     _copy(source / "checks" / "conftest.py", destination / KIT / "checks" / "conftest.py")
