@@ -22,6 +22,13 @@ CONTEXT = 4
 # Probabilities
 
 
+def test_temperatures_of_random_logits(candidate, sampling_logits):
+    logits = 2 * sampling_logits("logits of temperatures", 20, 9)
+    for setting in (Setting(0.3), Setting(1.0), Setting(4.0)):
+        wrong = sampling.disagreement(sampling.ask_probabilities(candidate, logits, setting), logits, setting)
+        assert not wrong, f"for 20 rows of random logits {wrong}"
+
+
 def test_truncations_one_after_the_other(candidate, sampling_logits):
     for setting in COMBINED:
         logits = sampling.clear_cases(2 * sampling_logits(f"logits {setting}", 40, 13), setting)

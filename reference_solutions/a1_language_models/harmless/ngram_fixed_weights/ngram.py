@@ -1,0 +1,73 @@
+"""Reference: n-gram language models from counts, smoothed two ways.
+
+Add-s smoothing is the posterior mean under a Dirichlet prior (Lidstone 1920); the mixture of orders follows
+Witten & Bell 1991 (IEEE Transactions on Information Theory 37(4), method C), as Chen & Goodman 1999 write it.
+N tokens, n the order, B contexts, V symbols, U different contexts.
+"""
+
+import torch
+
+
+class Counts:
+    """How often each symbol followed each context of n - 1 symbols; only contexts that occurred are kept."""
+
+    def __init__(self, tokens, n, vocab_size):
+        pieces = tokens.unfold(0, n, 1)  # (N - n + 1, n): every piece of n symbols in a row
+        self.place_values = vocab_size ** torch.arange(n - 2, -1, -1)  # (n - 1,)
+        numbers = self.number(pieces[:, :-1])  # (N - n + 1,)
+        self.contexts, rows = numbers.unique(return_inverse=True)  # (U,) sorted; (N - n + 1,)
+        self.table = torch.zeros(len(self.contexts), vocab_size)  # (U, V)
+        self.table.index_put_((rows, pieces[:, -1]), torch.ones(()), accumulate=True)
+
+    def number(self, context):
+        """Read each context as a number in base V: (B, n - 1) -> (B,)."""
+        return (context * self.place_values).sum(-1)
+
+    def after(self, context):
+        """(B, n - 1) -> (B, V); zeros for a context that never occurred."""
+        numbers = self.number(context)  # (B,)
+        rows = torch.searchsorted(self.contexts, numbers).clamp(max=len(self.contexts) - 1)  # (B,)
+        occurred = self.contexts[rows] == numbers  # (B,)
+        return self.table[rows] * occurred.unsqueeze(-1)  # (B, V)
+
+
+class NGram:
+    """p(w | h) = (c(h, w) + s) / (c(h) + s V)."""
+
+    def __init__(self, counts, smoothing):
+        self.counts = counts
+        self.smoothing = smoothing
+
+    def log_probs(self, context):
+        smoothed = self.counts.after(context) + self.smoothing  # (B, V)
+        return (smoothed / smoothed.sum(-1, keepdim=True)).log()  # (B, V), rows of probabilities sum to 1
+
+
+class InterpolatedNGram:
+    """p_k(w | h) = (c(h, w) + T(h) p_(k-1)(w | h without its oldest symbol)) / (c(h) + T(h)).
+
+    T(h) is the number of different symbols seen after h: where many different ones came, another new one is
+    likely, and the shorter context gets more weight. p_0 is uniform.
+    """
+
+    def __init__(self, counts):
+        self.counts = counts  # of the orders 1 to n
+
+    def log_probs(self, context):
+        length = context.shape[1]  # n - 1
+        p = torch.ones(len(context), self.counts[0].table.shape[1]).softmax(-1)  # (B, V), uniform
+        for k, counts in enumerate(self.counts):  # the last k symbols are the context
+            c = counts.after(context[:, length - k :])  # (B, V)
+            total = c.sum(-1, keepdim=True)  # (B, 1)
+            p = torch.where(total > 0, 0.6 * c / total.clamp(min=1) + 0.4 * p, p)  # (B, V)
+        return p.log()
+
+
+def fit_ngram(tokens, n, vocab_size, smoothing):
+    """Count the pieces of n symbols in `tokens` (N,) and add `smoothing` to each count."""
+    return NGram(Counts(tokens, n, vocab_size), smoothing)
+
+
+def fit_interpolated(tokens, n, vocab_size):
+    """Count the pieces of 1, 2, ..., n symbols in `tokens` (N,)."""
+    return InterpolatedNGram([Counts(tokens, k, vocab_size) for k in range(1, n + 1)])
