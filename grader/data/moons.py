@@ -1,7 +1,7 @@
 """Seeds in, points in the plane out, of a law whose density is known everywhere: two half-moons. Pure.
 
-The picture is that of scikit-learn's `make_moons`, but the law is a mixture of Gaussians along the two arcs, so
-that log p(x) is a closed form and a model's distance from the truth can be told.
+The picture is that of scikit-learn's `make_moons`, but the law is a mixture of Gaussians along the two arcs,
+so that log p(x) is a closed form and a model's distance from the truth can be told.
 """
 
 import math

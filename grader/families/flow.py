@@ -174,13 +174,13 @@ def our_log_det(model: FlowModel, x: Float[Tensor, "B d"], *, seed: int) -> Floa
         x: where.
         seed: of the order of the questions.
     """
-    return torch.linalg.slogdet(_jacobian(model, x.double(), seed=seed)[1]).logabsdet
+    return _log_volume(_jacobian(model, x.double(), seed=seed)[1])
 
 
 def our_log_density(model: FlowModel, x: Float[Tensor, "B d"], *, seed: int) -> Float[Tensor, " B"]:
     """The log p(x) in nats that follows from z alone, whatever log-determinant is reported."""
     z, jacobian = _jacobian(model, x.double(), seed=seed)
-    return change_of_variables(z, torch.linalg.slogdet(jacobian).logabsdet)
+    return change_of_variables(z, _log_volume(jacobian))
 
 
 @dataclass(frozen=True)
@@ -209,15 +209,20 @@ class Lattice:
         return float(log_density.double().exp().sum()) * self.cell
 
 
+def _log_volume(jacobian: Float[Tensor, "B d d"]) -> Float[Tensor, " B"]:
+    log_volume: Tensor = torch.linalg.slogdet(jacobian).logabsdet
+    return log_volume
+
+
 def _jacobian(
     model: FlowModel, x: Float[Tensor, "B d"], *, seed: int
 ) -> tuple[Float[Tensor, "B d"], Float[Tensor, "B d d"]]:
-    """z and dz/dx. All points and their neighbours are asked for in one random order."""
+    """Both z and dz/dx. All points and their neighbours are asked for in one random order."""
     count, dim = x.shape
     moves = STEP * torch.eye(dim, dtype=torch.float64)
     rows = torch.cat([x[None], x[None] + moves[:, None], x[None] - moves[:, None]]).flatten(0, 1)
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
-    answers = torch.cat([model.inverse(part)[0] for part in rows[order].split(ROWS_A_QUESTION)])
+    answers = torch.cat([model.inverse(part)[0] for part in torch.split(rows[order], ROWS_A_QUESTION)])
     z = answers[order.argsort()].view(2 * dim + 1, count, dim)
     derivative = (z[1 : dim + 1] - z[dim + 1 :]) / (2 * STEP)  # (d of x, B, d of z)
     return z[0], derivative.permute(1, 2, 0)

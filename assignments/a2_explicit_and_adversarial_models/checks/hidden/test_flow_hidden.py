@@ -86,8 +86,8 @@ def test_log_det_at_most_points_is_ours(exam, flow_trained, flow_points):
     ).abs()
     share = float((gaps > 1e-4).double().mean())
     assert share < 0.1, (
-        f"the log-determinant of inverse is wrong at {share:.0%} of 200 points, by {float(gaps.median()):.3g} in "
-        "the median"
+        f"the log-determinant of inverse is wrong at {share:.0%} of 200 points, "
+        f"by {float(gaps.median()):.3g} in the median"
     )
 
 
@@ -178,16 +178,15 @@ def test_density_is_the_same_in_another_worker(exam, log_densities, held_out, fl
     gaps = (again - log_densities[0][chosen]).abs()
     share = float((gaps > 1e-4).double().mean())
     assert share < 0.05, (
-        f"the density at {share:.0%} of 200 points is another in another process; it may depend on the point alone"
+        f"the density at {share:.0%} of 200 points is another in another process; it may depend on the "
+        "point alone"
     )
 
 
 def test_held_out_likelihood(exam, measure, log_densities, held_out, flow_points, flow_trained):
     """The error is that of the gain over the trivial model at the same points: how rare they are cancels."""
     found = -log_densities[0]
-    assert bool(found.isfinite().all()), (
-        "inverse is flat at some point of the data: its density there is zero"
-    )
+    assert bool(found.isfinite().all()), "inverse is flat at some held-out point: its density is zero"
     gaussian = torch.distributions.MultivariateNormal(
         flow_points.double().mean(0), flow_points.double().T.cov()
     )

@@ -1,4 +1,4 @@
-"""A model and a seed in; the same model with other weights. For testing models that are dull before training."""
+"""A model and a seed in; the same model with other weights. For models that are dull before training."""
 
 import torch
 

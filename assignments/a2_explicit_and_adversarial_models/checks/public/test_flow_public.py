@@ -56,7 +56,8 @@ def test_log_prob_is_the_change_of_variables(stirred, flow_points):
     x = flow_points[:64]
     wrong = disagreement(stirred.log_prob(x), change_of_variables(*stirred.inverse(x)))
     assert not wrong, (
-        f"log_prob gives {wrong} by z and log-determinant of inverse: log N(z; 0, I) with its constant, plus log_det"
+        f"log_prob gives {wrong} by z and log-determinant of inverse: log N(z; 0, I) with its constant, "
+        "plus log_det"
     )
 
 
