@@ -2,7 +2,8 @@
 
 Normalisation, targets, cuts, seeds and averages are ours. A model that sees what it should predict is found
 in three ways: logits move when later tokens are edited; logits of a bare prefix, asked first in a fresh
-worker, differ from those of the full pass in another; and no model can beat the entropy of a known source.
+worker, differ from those of the full pass in another; and no model can beat the entropy of a known source
+(`lm_learning`).
 
 Letters: B sequences, T positions, V symbols.
 """
@@ -15,7 +16,6 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from grader.data.markov import MarkovSource
 from grader.errors import WrongAnswer
 from grader.families.answers import as_floats, as_state, as_tensor, describe
 from grader.metrics.intervals import Estimate, mean_with_error
@@ -257,26 +257,25 @@ def audited_code_length(
     Source: Angelopoulos et al. 2023, arXiv:2301.09633, the difference estimator.
     """
     nll = token_nll(full, windows[:, 1:])  # (count, T)
-    claimed = block_mean(nll.mean(1), block=block)
+    return corrected(
+        block_mean(nll.mean(1), block=block), nll, windows, list(zip(plan, prefixes, strict=True))
+    )
+
+
+def corrected(
+    claimed: Estimate,
+    nll: Float[Tensor, "count T"],
+    windows: Int[Tensor, "count width"],
+    asked: Sequence[tuple[Prefix, Float[Tensor, "rows V"]]],
+) -> Estimate:
+    """Add to a mean over full passes what bare prefixes cost more, or less, at the audited positions."""
     differences = [
         token_nll(alone, windows[prefix.rows, prefix.length]) - nll[prefix.rows, prefix.length - 1]
-        for prefix, alone in zip(plan, prefixes, strict=True)
+        for prefix, alone in asked
     ]
     audit = mean_with_error(torch.cat(differences))
     error = (claimed.standard_error**2 + audit.standard_error**2) ** 0.5
     return Estimate(value=claimed.value + audit.value, standard_error=error, n=nll.numel())
-
-
-def markov_excess(forward: Forward, source: MarkovSource, walks: Int[Tensor, "W width"]) -> Estimate:
-    """Nats per symbol above the source's own code length, on the same symbols; the first k are left out.
-
-    Its expectation is a Kullback-Leibler divergence: not below 0 for any predictor that does not peek.
-    """
-    order = source.order
-    logits = in_batches(forward, walks[:, :-1])[:, order - 1 :]
-    targets = walks[:, order:]
-    best = token_nll(source.next_log_probabilities(walks), targets)
-    return mean_with_error((token_nll(logits, targets) - best).mean(1))
 
 
 def sample_tokens(

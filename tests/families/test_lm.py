@@ -1,6 +1,5 @@
 """A language model cannot see ahead unnoticed, and what it is scored by is ours."""
 
-import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from grader.data.markov import MarkovSource
 from grader.errors import WrongAnswer
 from grader.families import lm
 from grader.metrics.perplexity import token_nll
@@ -387,44 +385,6 @@ def test_a_model_that_remembers_is_found_because_prefixes_come_first_and_elsewhe
     shown(sequences(40, CONTEXT + 1))
     _, prefixes, full = audit(Remembering(forward_of(Toy())), shown)
     assert lm.prefix_difference(full, plan(), prefixes).worst > 5
-
-
-# A source of known entropy
-
-
-def source():
-    return MarkovSource.draw(symbols=5, order=2, concentration=0.3, seed=9)
-
-
-def true_model(tokens):
-    """Knows the table; the first position, without enough past, is uniform."""
-    chain = source()
-    first = torch.zeros(len(tokens), 1, 5, dtype=torch.float64)
-    inputs = torch.nn.functional.pad(tokens, (0, 1))  # what is predicted after the last token is wanted too
-    return torch.cat([first, chain.next_log_probabilities(inputs)], dim=1)
-
-
-def test_the_true_model_has_no_excess_over_the_source():
-    found = lm.markov_excess(true_model, source(), source().walks(64, length=20, seed=1))
-    assert found.value == pytest.approx(0, abs=1e-12)
-
-
-def test_a_model_without_knowledge_exceeds_the_source_by_what_there_is_to_know():
-    walks = source().walks(600, length=30, seed=2)
-    found = lm.markov_excess(lambda t: torch.zeros(*t.shape, 5, dtype=torch.float64), source(), walks)
-    expected = math.log(5) - source().entropy_rate()
-    assert found.value == pytest.approx(expected, abs=4.75 * found.standard_error)
-
-
-def test_a_model_that_sees_what_it_predicts_beats_the_source_which_is_impossible():
-    walks = source().walks(100, length=30, seed=3)
-
-    def peeking(tokens):
-        ahead = torch.roll(tokens, -1, dims=1)
-        return 5 * nn.functional.one_hot(ahead, 5).double()
-
-    found = lm.markov_excess(peeking, source(), walks)
-    assert found.value < -4.75 * found.standard_error
 
 
 # Sampling

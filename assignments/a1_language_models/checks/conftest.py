@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from grader.data.text import VOCABULARY, SecretAlphabet, encode, read_text
-from grader.families import lm
+from grader.families import lm, lm_learning, lora
+from grader.families.prompting import KnownModel, Pairs
 
 TASK = "transformer"
 SYMBOLS = len(VOCABULARY)
@@ -26,6 +27,20 @@ def model(candidate, config):
 def forward(model):
     """Asks the model for logits; every answer is checked for shape, kind and finite values."""
     return lm.forward_of(model, symbols=SYMBOLS)
+
+
+@pytest.fixture
+def parameter_names(candidate, model):
+    """What an optimiser would change; fails where there is nothing."""
+    return lm_learning.names_of(candidate.prop("inspector").parameter_names(model))
+
+
+@pytest.fixture
+def shaken_forward(exam, candidate, config, model, parameter_names):
+    """The untrained model with noise of ours on its parameters, so that none is at an initial zero."""
+    weights = lm.weights_of(model)
+    state = lm_learning.shaken(weights, parameter_names, seed=exam.seed_for("shaken weights"))
+    return lm.forward_of(lm.build(candidate, config, state), symbols=SYMBOLS)
 
 
 @pytest.fixture(scope="session")
@@ -91,3 +106,48 @@ def sampling_logits(exam):
         return torch.randn(*shape, generator=torch.Generator().manual_seed(exam.seed_for(name)))
 
     return draw
+
+
+# Low-rank fine-tuning: a model of ours that is trained already, and a new source to tune it to
+
+
+@pytest.fixture(scope="session")
+def lora_weights(exam):
+    """Weights of the pre-trained model, drawn for this examination; it models a chain of 12 symbols."""
+    return lora.pretrained_weights(
+        symbols=12, width=16, hidden=20, blocks=2, seed=exam.seed_for("pretrained")
+    )
+
+
+@pytest.fixture
+def lora_base(candidate, lora_weights):
+    """The pre-trained model in the submission's worker, without adapters."""
+    return candidate.prop("pretrained").Pretrained(lora_weights)
+
+
+@pytest.fixture
+def lora_adapted(exam, candidate, lora_base):
+    """The same with the submission's adapters."""
+    config = exam.config("lora")
+    return lora.as_model(candidate.add_lora(lora_base, config.rank, config.alpha), name="add_lora")
+
+
+# Prompting: a language model of ours whose every probability is known
+
+
+@pytest.fixture(scope="session")
+def prompting_known(exam):
+    """Ten symbols, at most 32 places."""
+    return KnownModel.draw(symbols=10, context=32, seed=exam.seed_for("known model"))
+
+
+@pytest.fixture
+def prompting_model(candidate, prompting_known):
+    """The same model in the submission's worker."""
+    return prompting_known.in_worker(candidate)
+
+
+@pytest.fixture(scope="session")
+def prompting_pairs(exam):
+    """Five pairs of a source of six symbols and a target of at most seven."""
+    return Pairs.draw(5, source=6, target=7, symbols=10, seed=exam.seed_for("pairs"))

@@ -5,14 +5,17 @@ bare prefixes and for nothing else, the other for whole windows. Neither has see
 """
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from grader.candidate import Generator
+from grader.data.copying import CopySource
 from grader.data.text import encode, read_text
-from grader.families import lm, ngram
+from grader.families import lm, lm_learning, lora, ngram
+from grader.families.answers import as_floats
 from grader.metrics.perplexity import windows
 
 TASK = "transformer"
@@ -37,6 +40,8 @@ class Trained:
 
     losses: list[float]
     weights: dict[str, Any]
+    parameters: frozenset[str]
+    """Names of the weights that an optimiser changes."""
 
 
 @pytest.fixture(scope="session")
@@ -76,7 +81,8 @@ def trained(exam, trainer, config, training_tokens):
         generator=Generator(exam.seed_for("training")),
     )
     exam.artifact("curve", "transformer_training_loss", losses)
-    return Trained(losses, lm.weights_of(model))
+    names = lm_learning.names_of(trainer.prop("inspector").parameter_names(model))
+    return Trained(losses, lm.weights_of(model), names)
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +104,44 @@ def untrained_audit(exam, untrained_weights, prefix_worker, window_worker, confi
 def trained_audit(exam, trained, prefix_worker, window_worker, config, held_out):
     """Both ways of asking, with trained weights, on held-out text; 2048 positions are audited."""
     return _audit(exam, trained.weights, prefix_worker, window_worker, config, held_out, per_length=64)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A small model trained on a source that copies, and asked both ways about walks that it has not seen."""
+
+    source: CopySource
+    audit: Audit
+
+    @property
+    def excess(self):
+        """Nats per symbol above the source's own."""
+        audit = self.audit
+        return lm_learning.excess_over(self.source, audit.windows, audit.full, audit.plan, audit.prefixes)
+
+    @property
+    def gap(self):
+        """Nats per symbol that the symbol from one lag ago is worth."""
+        return self.source.blind_entropy() - self.source.entropy_rate()
+
+
+SMALL = SimpleNamespace(vocab_size=16, context=32, width=32, heads=2, layers=1)
+SMALL_BUDGET = SimpleNamespace(steps=900, batch=16, wall_s=40)
+
+
+@pytest.fixture(scope="session")
+def known(exam, trainer, prefix_worker, window_worker):
+    """The submission's own training on a source whose lag and table were drawn for this examination."""
+    source = CopySource.draw(
+        symbols=SMALL.vocab_size, lags=range(5, 10), noise=0.2, seed=exam.seed_for("source")
+    )
+    training = source.walks(1, length=30_000, seed=exam.seed_for("training walk"))[0]
+    walks = source.walks(256, length=SMALL.context + 1, seed=exam.seed_for("test walks"))
+    model = lm.build(trainer, SMALL)
+    generator = Generator(exam.seed_for("source training"))
+    lm.train(trainer, model, training, budget=SMALL_BUDGET, device=exam.device, generator=generator)
+    weights = lm.weights_of(model)
+    return Known(source, _audit(exam, weights, prefix_worker, window_worker, SMALL, walks, per_length=32))
 
 
 def _audit(exam, weights, prefix_worker, window_worker, config, sequences, *, per_length):
@@ -129,3 +173,55 @@ def ngram_to_beat(training_tokens, ngram_config, ngram_held_out):
         orders=range(2, ngram_config.order + 1),
         smoothings=(0.001, 0.01, 0.03, 0.1, 0.3, 1.0),
     )
+
+
+# Low-rank fine-tuning
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What came out of fine-tuning, once in each examination."""
+
+    losses: list[float]
+    before: dict[str, Any]
+    """The state_dict with adapters, before training."""
+    after: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def lora_source(exam, lora_weights):
+    """The source that the model is tuned to: not far from the one it knows."""
+    return lora.NewSource.near(lora_weights, rank=2, strength=2.5, seed=exam.seed_for("new source"))
+
+
+@pytest.fixture(scope="session")
+def lora_tuned(exam, lora_weights, lora_source):
+    """The submission's own fine-tuning, in a worker of its own."""
+    worker, config, budget = exam.fresh("lora"), exam.config("lora"), exam.budget("lora")
+    base = worker.prop("pretrained").Pretrained(lora_weights)
+    model = lora.as_model(worker.add_lora(base, config.rank, config.alpha), name="add_lora")
+    before = model.state_dict()
+    losses = worker.call(
+        "train_lora",
+        model,
+        *lora_source.rows(2000, length=8, seed=exam.seed_for("rows")),
+        timeout_s=float(budget.wall_s),
+        grad=True,
+        budget=budget,
+        device=exam.device,
+        generator=Generator(exam.seed_for("fine-tuning")),
+    )
+    reported = as_floats(losses, name="train_lora", at_least=2)
+    exam.artifact("curve", "lora_training_loss", reported)
+    return Tuned(reported, before, model.state_dict())
+
+
+@pytest.fixture(scope="session")
+def lora_logits(exam, lora_tuned, lora_weights):
+    """Logits after each symbol, from a fresh worker that has the trained weights and nothing else."""
+    worker, config = exam.fresh("lora"), exam.config("lora")
+    base = worker.prop("pretrained").Pretrained(lora_weights)
+    model = lora.as_model(worker.add_lora(base, config.rank, config.alpha), name="add_lora")
+    model.load_state_dict(lora_tuned.after)
+    model.eval()
+    return lora.logits_from(model, symbols=len(lora_weights[lora.EMBEDDING]))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from grader.candidate import Generator
-from grader.families import lm
+from grader.families import lm, lm_learning
 from grader.metrics.perplexity import token_nll, windows
 
 pytestmark = pytest.mark.task("transformer")
@@ -25,6 +25,15 @@ def test_logits_for_every_position(exam, model, config, sequences):
 def test_short_sequences_and_odd_batches(forward, sequences):
     for batch, length in ((1, 1), (1, 5), (3, 7)):
         forward(sequences[:batch, :length])
+
+
+def test_every_earlier_token_matters(shaken_forward, config, sequences):
+    found = lm_learning.least_influence(shaken_forward, sequences, symbols=config.vocab_size)
+    back = sequences.shape[1] - 1 - found.place
+    assert not found.holds, (
+        f"replacing the token {back} places back changes nothing at the last place; the logits at place t "
+        f"depend on all tokens 0 to t"
+    )
 
 
 @pytest.mark.usefixtures("repeated")
