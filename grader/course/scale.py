@@ -62,6 +62,19 @@ def scale_problems(assignment: Assignment) -> Iterator[Problem]:
             yield from _task_problems(task, name, changes, tuple(assignment.scales))
 
 
+def budget_problems(assignment: Assignment) -> Iterator[Problem]:
+    """Training budgets that no session can last for, at any scale."""
+    for name in (CPU, *assignment.scales):
+        sized = at_scale(assignment, name)
+        for task in sized.tasks:
+            wall_s, lasts_s = task.budget.get("wall_s", 0), sized.limits.session_wall_s
+            if wall_s > lasts_s:
+                message = (
+                    f"{wall_s} s at scale '{name}'; a worker ends after limits.session_wall_s, {lasts_s} s"
+                )
+                yield f"tasks[{task.id}].budget.wall_s", message
+
+
 def bands_file(scale: str) -> str:
     """Name of the file with the bands of a scale: the reference is another model on other data there."""
     return "bands.json" if scale == CPU else f"bands_{scale}.json"

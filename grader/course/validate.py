@@ -10,6 +10,7 @@ from grader.course.component_rubrics import COMPONENTS
 from grader.course.consistency import band_problem
 from grader.course.mistakes import Mistake, nearest
 from grader.course.model import Assignment, Bands, Criterion, Rubric
+from grader.course.scale import DIGITS, at_scale, budget_problems
 from grader.course.source_names import defined_names
 from grader.course.tree import COURSE_FILE, CourseTree
 from grader.records import Record
@@ -60,6 +61,7 @@ def _assignment(tree: CourseTree, assignment_id: str) -> Iterator[Finding]:
     yield from _unparsable(tree, assignment_id, checks)
     if reading.found is not None:
         yield from _tasks(tree, reading.found, checks)
+        yield from _scale(tree, reading.found)
     rubric = tree.read_rubric(assignment_id)
     yield from _errors(rubric.mistakes)
     if rubric.found is not None:
@@ -100,6 +102,20 @@ def _tasks(tree: CourseTree, assignment: Assignment, checks: Iterable[CheckFile]
     for task_record in assignment.tasks:
         for folder in (tree.assignment_dir(assignment.id) / "starter", tree.reference_dir(assignment.id)):
             yield from _module(tree, folder, module=task_record.module, names=task_record.names)
+
+
+def _scale(tree: CourseTree, assignment: Assignment) -> Iterator[Finding]:
+    """Budgets fit into sessions, and the image data of the scale that is chosen are there."""
+    file = tree.name_of(tree.assignment_dir(assignment.id) / "assignment.toml")
+    for field, message in budget_problems(assignment):
+        yield _error(file, message, field)
+    name = at_scale(assignment, tree.scale).images
+    if name != DIGITS and tree.read_course().found is not None:
+        folder = tree.data_dir() / name
+        if not folder.is_dir():
+            missing = folder if folder.parent.is_dir() else folder.parent
+            hint = "put the data there or name another data_folder in course.toml (docs/data.md)"
+            yield _error(file, f"'{name}': there is no folder {missing}; {hint}", field="images")
 
 
 def _module(tree: CourseTree, folder: Path, *, module: str, names: tuple[str, ...]) -> Iterator[Finding]:

@@ -37,15 +37,15 @@ class Digits:
 
 @dataclass(frozen=True)
 class BinaryDigits:
-    """Black and white digits to train on, and others that no model sees."""
+    """Black and white images (digits, or others) to train on, and others that no model sees."""
 
-    train: Float[Tensor, "m 64"]
-    """Zeros and ones; several draws of each training digit."""
+    train: Float[Tensor, "m pixels"]
+    """Zeros and ones; several draws of each training image."""
     train_label: Int[Tensor, " m"]
-    held_out: Float[Tensor, "n 64"]
-    """Zeros and ones; one draw of each held-out digit."""
+    held_out: Float[Tensor, "n pixels"]
+    """Zeros and ones; one draw of each held-out image."""
     held_out_label: Int[Tensor, " n"]
-    held_out_probabilities: Float[Tensor, "n 64"]
+    held_out_probabilities: Float[Tensor, "n pixels"]
     """What the held-out draws are drawn from."""
 
 
@@ -91,7 +91,7 @@ def pixel_probabilities(intensity: Float[Tensor, "*any"]) -> Float[Tensor, "*any
     return (2 * intensity - 0.5).clamp(0, 1)
 
 
-def binarise(intensity: Float[Tensor, "n 64"], *, seed: int, draws: int = 1) -> Float[Tensor, "m 64"]:
+def binarise(intensity: Float[Tensor, "n pixels"], *, seed: int, draws: int = 1) -> Float[Tensor, "m pixels"]:
     """Draw black and white images from grey ones.
 
     Args:
@@ -106,24 +106,6 @@ def binarise(intensity: Float[Tensor, "n 64"], *, seed: int, draws: int = 1) -> 
     """
     probability = pixel_probabilities(intensity).repeat(draws, 1)
     return torch.bernoulli(probability, generator=torch.Generator().manual_seed(seed))
-
-
-def binary_split(*, seed: int, held_out: int = 500, draws: int = 4) -> BinaryDigits:
-    """All digits in black and white, parted: what a model of binary images trains on, and what it is held to.
-
-    Args:
-        seed: of the parting and, in other uses of it, of the draws.
-        held_out: how many digits are kept back.
-        draws: how often each training digit is drawn.
-    """
-    train, kept = split(load_digits(), held_out=held_out, seed=seed)
-    return BinaryDigits(
-        train=binarise(train.intensity, seed=seed + 1, draws=draws),
-        train_label=train.label.repeat(draws),
-        held_out=binarise(kept.intensity, seed=seed + 2),
-        held_out_label=kept.label,
-        held_out_probabilities=pixel_probabilities(kept.intensity),
-    )
 
 
 def _rows(digits: Digits, rows: Int[Tensor, " m"]) -> Digits:

@@ -1,5 +1,6 @@
 """A .npy or .npz file in, plain arrays of numbers out; never a pickle. No torch."""
 
+import io
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -51,7 +52,7 @@ def read_npz(path: Path, *, names: Sequence[Sequence[str]]) -> tuple[Numbers, ..
 
 def _load(path: Path) -> Any:
     try:
-        return np.load(path, allow_pickle=False)
+        return np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise ConfigurationError(f"{path}: cannot be read as NumPy data: {_first_line(error)}") from error
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from grader.data.digits import binarise, binary_split, load_digits, pixel_probabilities, split
+from grader.data.digits import binarise, load_digits, pixel_probabilities, split
 
 
 def test_there_are_1797_digits_of_64_pixels_in_the_unit_interval():
@@ -72,14 +72,3 @@ def test_several_draws_of_an_image_have_its_probabilities_as_their_mean():
 def test_dark_and_bright_pixels_are_certain():
     probability = pixel_probabilities(torch.tensor([[0.0, 0.25, 0.5, 0.75, 1.0]]))
     assert probability.tolist() == [[0, 0, 0.5, 1, 1]]
-
-
-def test_the_binary_split_parts_the_digits_and_keeps_their_labels():
-    digits = binary_split(seed=4, held_out=300, draws=3)
-    assert digits.train.shape == (3 * 1497, 64)
-    assert digits.held_out.shape == digits.held_out_probabilities.shape == (300, 64)
-    train, held_out = split(load_digits(), held_out=300, seed=4)
-    assert torch.equal(digits.train_label, train.label.repeat(3))
-    assert torch.equal(digits.held_out_label, held_out.label)
-    impossible = (digits.held_out_probabilities == 0) & (digits.held_out == 1)
-    assert not impossible.any()

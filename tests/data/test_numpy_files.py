@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+
+from grader.data.numpy_files import read_npy, read_npz
+from grader.errors import ConfigurationError
+
+NUMBERS = np.arange(6, dtype=np.int32).reshape(2, 3)
+WANTED = (("a", "b"), ("x", "y"))
+
+
+def refusal(read, path, **named):
+    with pytest.raises(ConfigurationError) as caught:
+        read(path, **named)
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+def test_an_array_comes_back(tmp_path):
+    np.save(tmp_path / "numbers.npy", NUMBERS)
+    assert np.array_equal(read_npy(tmp_path / "numbers.npy"), NUMBERS)
+
+
+def test_of_an_archive_the_first_complete_set_of_names_is_read(tmp_path):
+    path = tmp_path / "set.npz"
+    np.savez(path, a=NUMBERS, x=NUMBERS + 1, y=NUMBERS + 2, other=NUMBERS)
+    first, second = read_npz(path, names=WANTED)
+    assert np.array_equal(first, NUMBERS + 1)
+    assert np.array_equal(second, NUMBERS + 2)
+
+
+def test_an_archive_without_the_names_lists_what_it_holds(tmp_path):
+    path = tmp_path / "set.npz"
+    np.savez(path, a=NUMBERS)
+    assert "holds a; expected a, b or x, y" in refusal(read_npz, path, names=WANTED)
+    np.savez(path)
+    assert "holds nothing" in refusal(read_npz, path, names=WANTED)
+
+
+def test_one_kind_of_file_in_the_place_of_the_other_is_named(tmp_path):
+    np.save(tmp_path / "numbers.npy", NUMBERS)
+    np.savez(tmp_path / "set.npz", a=NUMBERS)
+    (tmp_path / "numbers.npy").rename(tmp_path / "single.npz")
+    (tmp_path / "set.npz").rename(tmp_path / "many.npy")
+    assert "expected an archive" in refusal(read_npz, tmp_path / "single.npz", names=WANTED)
+    assert "expected one array" in refusal(read_npy, tmp_path / "many.npy")
+
+
+def test_a_pickle_is_never_opened(tmp_path):
+    np.save(tmp_path / "objects.npy", np.array([print, {}], dtype=object), allow_pickle=True)
+    assert "cannot be read as NumPy data" in refusal(read_npy, tmp_path / "objects.npy")
+    np.savez(tmp_path / "objects.npz", a=np.array([print], dtype=object), b=NUMBERS)
+    assert "a cannot be read" in refusal(read_npz, tmp_path / "objects.npz", names=WANTED)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"PK\x03\x04 half an archive", b"text"])
+def test_what_is_no_numpy_file_is_refused(tmp_path, content):
+    (tmp_path / "file.npy").write_bytes(content)
+    assert "cannot be read as NumPy data" in refusal(read_npy, tmp_path / "file.npy")
+
+
+def test_texts_are_no_numbers(tmp_path):
+    np.save(tmp_path / "texts.npy", np.array(["one", "two"]))
+    assert "expected integers or floats" in refusal(read_npy, tmp_path / "texts.npy")
+
+
+def test_a_damaged_member_is_named(tmp_path):
+    path = tmp_path / "set.npz"
+    np.savez(path, a=np.arange(4000), b=NUMBERS)
+    content = bytearray(path.read_bytes())
+    content[2000] ^= 0xFF
+    path.write_bytes(bytes(content))
+    assert "a cannot be read" in refusal(read_npz, path, names=WANTED)
