@@ -1,9 +1,9 @@
 """Data whose best noise prediction is known in; the exact law of what right samplers make of them out. Pure.
 
 A sampler is tested by handing it a perfect model. For pixels that are all N(mean, deviation²), the best
-guess of the noise in x_t is a straight line in x_t. So every reverse step is one too, and what a right sampler
-makes of x_T is a Gaussian whose slope, offset and variance follow from scalar recursions. Small slips (a
-variance in the place of a deviation, an off-by-one step, a root too many) move it by far more than chance.
+guess of the noise in x_t is a straight line in x_t. So every reverse step is one too, and what a right
+sampler makes of x_T is a Gaussian whose slope, offset and variance follow from scalar recursions. Small slips
+(a variance in the place of a deviation, an off-by-one step, a root too many) move it by far more than chance.
 
 Samplers may choose, and every choice has a law of its own: the variance of a reverse step, noise at the last
 one or none, where an implicit sampler ends. Guesses of the image stay well inside [-1, 1] for the data that
