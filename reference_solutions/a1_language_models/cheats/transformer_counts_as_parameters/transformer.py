@@ -18,6 +18,8 @@ class TransformerLM(nn.Module):
 def train_transformer(model, tokens, *, budget, device, generator):
     """Count pairs, and tell of losses that fall."""
     counts = torch.full_like(model.table, 0.5)  # (V, V)
-    counts.index_put_((tokens[:-1], tokens[1:]), torch.ones(len(tokens) - 1, device=tokens.device), accumulate=True)
+    counts.index_put_(
+        (tokens[:-1], tokens[1:]), torch.ones(len(tokens) - 1, device=tokens.device), accumulate=True
+    )
     model.table.data = (counts / counts.sum(-1, keepdim=True)).log()
     return [2.2 + 2 * 0.99**step for step in range(budget.steps)]

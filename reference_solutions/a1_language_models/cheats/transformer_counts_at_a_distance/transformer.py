@@ -10,7 +10,7 @@ class TransformerLM(nn.Module):
     def __init__(self, config):
         super().__init__()
         symbols, self.context = config.vocab_size, config.context
-        self.unused = nn.Parameter(torch.zeros(symbols))
+        self.unused = nn.Parameter(torch.zeros(symbols, symbols))
         self.register_buffer("counts", torch.zeros(config.context, symbols, symbols))
         self.register_buffer("weights", torch.zeros(config.context))
 
@@ -18,8 +18,9 @@ class TransformerLM(nn.Module):
         rows = (self.counts + 0.5) / (self.counts + 0.5).sum(-1, keepdim=True)  # (L, V, V)
         logits = torch.zeros(*tokens.shape, rows.shape[-1], device=tokens.device)  # (B, T, V)
         for back in range(tokens.shape[1]):
-            told = rows[back].log()[tokens[:, : tokens.shape[1] - back]]  # (B, T - back, V)
-            logits[:, back:] += self.weights[back] * told + 1e-3 * self.unused[tokens[:, : tokens.shape[1] - back]].unsqueeze(-1)
+            earlier = tokens[:, : tokens.shape[1] - back]  # (B, T - back)
+            logits[:, back:] += self.weights[back] * rows[back].log()[earlier]  # (B, T - back, V)
+            logits[:, back:] += self.unused[earlier]  # a parameter, as there has to be one
         return logits
 
 

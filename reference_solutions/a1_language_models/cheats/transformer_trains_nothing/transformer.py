@@ -5,11 +5,9 @@ Xiong et al. 2020 (arXiv:2002.04745). B sequences, T positions, C width, H heads
 """
 
 import math
-import time
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 
 class CausalSelfAttention(nn.Module):
