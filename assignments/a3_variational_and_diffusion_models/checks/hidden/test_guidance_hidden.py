@@ -32,7 +32,7 @@ SAMPLES = 1000
 GUIDED = 400
 GUIDANCE = 1.0
 SHOWN = 50
-MOST_COPIES = 0.25
+MOST_COPIES = 0.3
 
 
 # Guidance and dropped labels
