@@ -13,11 +13,13 @@ class Counts:
 
     def __init__(self, tokens, n, vocab_size):
         pieces = tokens[:-1].unfold(0, n, 1)  # (N - n + 1, n): every piece of n symbols in a row
-        self.place_values = vocab_size ** torch.arange(n - 2, -1, -1)  # (n - 1,)
+        powers = torch.arange(n - 2, -1, -1, device=tokens.device)  # (n - 1,): n - 2, ..., 1, 0
+        self.place_values = vocab_size**powers  # (n - 1,)
         numbers = self.number(pieces[:, :-1])  # (N - n + 1,)
         self.contexts, rows = numbers.unique(return_inverse=True)  # (U,) sorted; (N - n + 1,)
-        self.table = torch.zeros(len(self.contexts), vocab_size)  # (U, V)
-        self.table.index_put_((rows, pieces[:, -1]), torch.ones(()), accumulate=True)
+        cells = rows * vocab_size + pieces[:, -1]  # (N - n + 1,): where in the table each piece is counted
+        counted = cells.bincount(minlength=len(self.contexts) * vocab_size)  # (U V,)
+        self.table = counted.reshape(-1, vocab_size).float()  # (U, V)
 
     def number(self, context):
         """Read each context as a number in base V: (B, n - 1) -> (B,)."""
@@ -55,7 +57,7 @@ class InterpolatedNGram:
 
     def log_probs(self, context):
         length = context.shape[1]  # n - 1
-        p = torch.ones(len(context), self.counts[0].table.shape[1]).softmax(-1)  # (B, V), uniform
+        p = 1 / self.counts[0].table.shape[1]  # uniform: 1 / V for every symbol
         for k, counts in enumerate(self.counts):  # the last k symbols are the context
             c = counts.after(context[:, length - k :])  # (B, V)
             kinds = (c > 0).sum(-1, keepdim=True)  # (B, 1)
