@@ -11,7 +11,7 @@ from decimal import Decimal
 from grader.course.check_ids import covers
 from grader.course.consistency import band_problem
 from grader.course.model import Band, Bands, Criterion
-from grader.mark.reasons import measured, message_of, passed, subject
+from grader.mark.reasons import measured, message_of, not_met, passed
 from grader.mark.scale import ARITHMETIC, quantised, scaled, settled
 from grader.records import Examination, Mark, Measurement, Outcome, Status
 
@@ -59,7 +59,7 @@ def mark_by_metric(
     band = bands.bands.get(criterion.metric) if bands else None
     problem = "it has not been calibrated" if band is None else band_problem(criterion, band)
     if band is None or problem is not None:
-        return open_for_a_person(criterion, f"{_about(criterion)} cannot be turned into points: {problem}")
+        return open_for_a_person(criterion, f"the measurement cannot be turned into points: {problem}")
     figure = examination.measurement(criterion.metric)
     if figure is None or figure.value is None or not math.isfinite(figure.value):
         return _unmeasured(criterion, examination)
@@ -107,7 +107,7 @@ def _requirement(criterion: Criterion, examination: Examination) -> Mark | None:
     """The mark where a required check failed or could not be checked; None where all passed."""
     outcomes = _chosen(criterion.requires, examination)
     if failures := _with_status(Status.FAILED, outcomes):
-        return given(criterion, NOTHING, f"no points, as a required check failed: {message_of(failures[0])}")
+        return given(criterion, NOTHING, not_met(failures[0]))
     return _unclear(criterion, criterion.requires, examination)
 
 
@@ -131,9 +131,14 @@ def _unmeasured(criterion: Criterion, examination: Examination) -> Mark:
     if (unclear := _unclear(criterion, criterion.checks, examination)) is not None:
         return unclear
     if failures := _with_status(Status.FAILED, _chosen(criterion.checks, examination)):
-        reason = f"{_about(criterion)} could not be measured: {message_of(failures[0])}"
+        reason = _why_unmeasured(failures[0])
         return given(criterion, NOTHING, reason)
-    return open_for_a_person(criterion, f"{_about(criterion)} was not measured; this costs nothing")
+    return open_for_a_person(criterion, "was not measured; this costs nothing")
+
+
+def _why_unmeasured(failure: Outcome) -> str:
+    said = message_of(failure)
+    return said if failure.is_to_do else f"could not be measured: {said}"
 
 
 def _on_the_scale(criterion: Criterion, figure: Measurement, band: Band, recorded: Mark | None) -> Mark:
@@ -174,7 +179,3 @@ def _chosen(patterns: Sequence[str], examination: Examination) -> list[Outcome]:
 
 def _with_status(status: Status, outcomes: Sequence[Outcome]) -> list[Outcome]:
     return [outcome for outcome in outcomes if outcome.status is status]
-
-
-def _about(criterion: Criterion) -> str:
-    return subject(criterion.metric).rpartition(" ")[0]

@@ -131,7 +131,7 @@ def _assignment(student: Student, item: str, sources: _Sources) -> _Entry:
     individual = sources.items.get((student.student, item))
     if individual is not None:
         return _given(item, "assignments", individual)
-    sheet = sources.marksheets.get((student.team, item))
+    sheet = _sheet_of(student, item, sources)
     if sheet is None or sheet.total is None or not sheet.out_of:
         return _Entry(
             item=item, component="assignments", state=CellState.NOT_YET_MARKED, rule=_why_open(sheet)
@@ -146,12 +146,22 @@ def _assignment(student: Student, item: str, sources: _Sources) -> _Entry:
     )
 
 
+def _sheet_of(student: Student, item: str, sources: _Sources) -> Marksheet | None:
+    """The marksheet that counts for a student; None where the student has a mark of their own, or nothing."""
+    own = (student.student, item) in sources.items
+    return None if own else sources.marksheets.get((student.team, item))
+
+
 def _why_open(sheet: Marksheet | None) -> str:
     if sheet is None:
         return "not graded yet"
-    waiting = [f"{mark.title}: {mark.reason}" for mark in sheet.marks if mark.points is None]
+    waiting = [mark for mark in sheet.marks if mark.points is None]
+    return _first_of(waiting) if waiting else "the rubric gives no points"
+
+
+def _first_of(waiting: list[Mark]) -> str:
     more = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
-    return f"{waiting[0]}{more}" if waiting else "the rubric gives no points"
+    return f"{waiting[0].title}: {waiting[0].reason}{more}"
 
 
 def _whole(component: str, mark: ComponentMark | None, sources: _Sources) -> _Entry:
@@ -242,10 +252,28 @@ def _decimal(exact: Fraction) -> Decimal:
 
 
 def _flags(student: Student, entries: list[_Entry], sources: _Sources) -> tuple[str, ...]:
-    """What blocks the final mark, then what a person must look at."""
-    blocking = [f"{entry.item}: {entry.rule}" for entry in entries if entry.state in BLOCKS]
+    """What blocks the final mark, then what a person must look at; each once, with the items it is about."""
+    said: dict[str, list[str]] = {}
+    for entry in entries:
+        if entry.state in BLOCKS:
+            for text in _blocking(entry, _sheet_of(student, entry.item, sources)):
+                said.setdefault(text, []).append(entry.item)
+    for entry in entries:
+        sheet = sources.marksheets.get((student.team, entry.item))
+        for flag in sheet.flags if sheet else ():
+            said.setdefault(flag, []).append(entry.item)
+    flags = [f"{', '.join(items)}: {text}" for text, items in said.items()]
     if all(entry.state is CellState.EXCUSED for entry in entries):
-        blocking.append("everything is excused: no mark can be computed")
-    sheets = (sources.marksheets.get((student.team, entry.item)) for entry in entries)
-    looking = [f"{sheet.assignment}: {flag}" for sheet in sheets if sheet for flag in sheet.flags]
-    return (*blocking, *looking)
+        flags.append("everything is excused: no mark can be computed")
+    return tuple(flags)
+
+
+def _blocking(entry: _Entry, sheet: Marksheet | None) -> list[str]:
+    """Why an entry is open, unless the flags of its marksheet say so."""
+    waiting = [mark for mark in sheet.marks if mark.points is None] if sheet else []
+    for_people = [mark for mark in waiting if not mark.needs_person]
+    if not waiting or sheet is None:
+        return [entry.rule]
+    if not for_people:
+        return [] if sheet.flags else [entry.rule]
+    return [_first_of(for_people)]

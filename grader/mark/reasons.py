@@ -16,7 +16,7 @@ SMALLEST_INTERVAL = 1e-4
 
 
 def measured(measurement: Measurement, band: Band) -> str:
-    """Such as "bits per character are 2.31 ± 0.02; full points at 2.40, none at 4.10"."""
+    """Such as "measured 2.31 ± 0.02 nats; full points at 2.40, none at 4.10"; what was, the title says."""
     span = abs(band.none_at - band.full_at)
     half = _half_width(measurement, least=span * SMALLEST_INTERVAL)
     places = _decimals(half, span)
@@ -24,17 +24,14 @@ def measured(measurement: Measurement, band: Band) -> str:
         f"{number:.{places}f}" for number in (measurement.value, band.full_at, band.none_at)
     )
     interval = f" ± {half:.{places}f}" if half else ""
-    unit = "" if _says(measurement.name, measurement.unit) else f" {measurement.unit}"
-    fact = f"{subject(measurement.name)} {value}{interval}{unit}"
-    return f"{fact}; full points at {full_at}, none at {none_at}"
+    unit = f" {measurement.unit}" if measurement.unit else ""
+    return f"measured {value}{interval}{unit}; full points at {full_at}, none at {none_at}"
 
 
-def subject(name: str) -> str:
-    """The name of a measurement and its verb: "bits per character are", "elbo is"."""
-    words = name.replace("_", " ")
-    first = words.partition(" ")[0]
-    plural = first.endswith("s") and not first.endswith("ss")
-    return f"{words} {'are' if plural else 'is'}"
+def not_met(failure: Outcome) -> str:
+    """Why a criterion earns nothing where a check that it requires failed."""
+    said = message_of(failure)
+    return said if failure.is_to_do else f"no points, as a required check failed: {said}"
 
 
 def passed(outcomes: Sequence[Outcome], failures: Sequence[Outcome], *, all_needed: bool) -> str:
@@ -42,11 +39,13 @@ def passed(outcomes: Sequence[Outcome], failures: Sequence[Outcome], *, all_need
     count = len(outcomes)
     if not failures:
         return "the check passed" if count == 1 else f"all {count} checks passed"
+    said, good = message_of(failures[0]), count - len(failures)
+    if all(failure.is_to_do for failure in failures):
+        return f"{good} of {count} checks passed; {said}" if good else said
     if count == 1:
-        return f"the check failed: {message_of(failures[0])}"
-    good = count - len(failures)
+        return f"the check failed: {said}"
     needed = ", all are needed" if all_needed and good else ""
-    return f"{good or 'none'} of {count} checks passed{needed}; first failure: {message_of(failures[0])}"
+    return f"{good or 'none'} of {count} checks passed{needed}; first failure: {said}"
 
 
 def message_of(outcome: Outcome) -> str:
@@ -85,7 +84,3 @@ def _decimals(half: float, span: float) -> int:
 def _exponent(number: float) -> int:
     """The power of ten of the first digit, after rounding to that digit."""
     return int(f"{number:.0e}".partition("e")[2])
-
-
-def _says(name: str, unit: str) -> bool:
-    return set(unit.split()) <= set(name.split("_"))

@@ -13,7 +13,10 @@ from grader.mark.criteria import (
     open_for_a_person,
 )
 from grader.mark.lateness import lateness
-from grader.records import Examination, Mark, Marksheet, Snapshot
+from grader.records import Decision, Examination, Mark, Marksheet, Snapshot
+
+DOUBTFUL = (Decision.GAP, Decision.REWRITTEN)
+"""Decisions that took a commit and still need a person; where none could be taken, the problem says so."""
 
 
 def mark(
@@ -100,17 +103,20 @@ def _marksheet(
         lateness=late_rule,
         total=None if earned is None else earned - late_rule.deducted,
         out_of=out_of,
-        flags=_flags(marks),
+        flags=_flags(snapshot, marks),
     )
 
 
-def _flags(marks: tuple[Mark, ...]) -> tuple[str, ...]:
-    """Why a person must look: each reason once, with the criteria that it holds up."""
+def _flags(snapshot: Snapshot, marks: tuple[Mark, ...]) -> tuple[str, ...]:
+    """Why a person must look: doubts about the commit, then each reason once with what it holds up."""
+    doubts = snapshot.evidence.flags if snapshot.evidence.decision in DOUBTFUL else ()
     held_up: dict[str, list[str]] = {}
     for mark in marks:
         if mark.needs_person:
-            held_up.setdefault(mark.reason, []).append(mark.criterion)
-    return tuple(f"{', '.join(criteria)}: {reason}" for reason, criteria in held_up.items())
+            held_up.setdefault(mark.reason, []).append(mark.title)
+    if snapshot.problem_is_ours:
+        return (*doubts, *held_up)
+    return (*doubts, *(f"{', '.join(titles)}: {reason}" for reason, titles in held_up.items()))
 
 
 def _refuse_strangers(snapshot: Snapshot, examination: Examination | None, rubric: Rubric) -> None:

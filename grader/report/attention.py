@@ -13,7 +13,7 @@ from grader.records import CellState, Decision, EvidenceLevel, Outcome, Status
 from grader.report.marks import state
 from grader.report.text import one_line, plural
 from grader.report.view import AssignmentView, StudentView
-from grader.report.words import DECISIONS, Tone
+from grader.report.words import Tone, decision_said
 
 
 class Urgency(StrEnum):
@@ -172,7 +172,7 @@ def _told(outcomes: tuple[Outcome, ...]) -> Iterable[str]:
 
 def _doubts(item: AssignmentView) -> Iterable[str]:
     if item.snapshot.evidence.decision in DOUBTFUL:
-        yield DECISIONS[item.snapshot.evidence.decision].words
+        yield decision_said(item.snapshot).words
 
 
 def _undecided_marks(item: AssignmentView) -> Iterable[str]:

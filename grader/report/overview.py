@@ -23,7 +23,7 @@ from grader.report.histogram import histogram
 from grader.report.marks import command, state
 from grader.report.page import page
 from grader.report.view import AssignmentView, OverviewView, StudentView, page_path
-from grader.report.words import CELLS, DECISIONS, LEVELS, Said, Tone
+from grader.report.words import CELLS, LEVELS, Said, Tone, decision_said
 
 
 @dataclass(frozen=True)
@@ -228,4 +228,4 @@ def _squares(item: AssignmentView, criteria: tuple[str, ...]) -> tuple[Square, .
 
 
 def _decided(handles: tuple[str, ...], snapshot: Snapshot) -> Decided:
-    return Decided(handles, snapshot, DECISIONS[snapshot.evidence.decision], LEVELS[snapshot.evidence.level])
+    return Decided(handles, snapshot, decision_said(snapshot), LEVELS[snapshot.evidence.level])

@@ -5,28 +5,24 @@ Nothing about anyone else is on the page: no ranks, no class figures, no other h
 
 from dataclasses import dataclass
 
-from grader.course.check_ids import covers
-from grader.course.model import Criterion
-from grader.records import Examination, GradeRow, Outcome, Status
+from grader.records import Cell, Examination, GradeRow
 from grader.report import figures
+from grader.report.checks import Checks, checks_of
 from grader.report.evidence import Shown, shown_evidence
-from grader.report.marks import MarkLine, command, earned, mark_lines, open_points, total_text
+from grader.report.marks import (
+    MarkGroup,
+    MarkLine,
+    command,
+    earned,
+    mark_groups,
+    marks_by_hand,
+    open_points,
+    total_text,
+)
 from grader.report.page import page
 from grader.report.text import plural
 from grader.report.view import AssignmentView, StudentView
-from grader.report.words import CELLS, DECISIONS, LEVELS, NOTHING, Said
-
-
-@dataclass(frozen=True)
-class CheckLine:
-    """One check: what it is called, in words, and what came of it."""
-
-    name: str
-    check: str
-    hidden: bool
-    message: str
-    counts_for: tuple[str, ...]
-    """Titles of the criteria that it counts for."""
+from grader.report.words import CELLS, LEVELS, NOTHING, Said, decision_said
 
 
 @dataclass(frozen=True)
@@ -42,13 +38,12 @@ class Section:
     earned: str
     open_points: str
     deducted: str
-    marks: tuple[MarkLine, ...]
+    marks: tuple[MarkGroup, ...]
+    has_strips: bool
     decision: Said
     level: str
     late: str
-    failed: tuple[CheckLine, ...]
-    not_checked: tuple[CheckLine, ...]
-    passed: tuple[CheckLine, ...]
+    checks: Checks
     evidence: Shown
     command: str
     reproduction: tuple[tuple[str, str], ...]
@@ -68,6 +63,19 @@ class GradeLine:
     rule: str
 
 
+@dataclass(frozen=True)
+class ByHand:
+    """The exam or the project, criterion by criterion."""
+
+    title: str
+    said: Said
+    marks: tuple[MarkLine, ...]
+    points: str
+    out_of: str
+    open_points: str
+    """Empty where every criterion is marked."""
+
+
 def render_student(view: StudentView) -> str:
     """The report that a student gets.
 
@@ -78,11 +86,14 @@ def render_student(view: StudentView) -> str:
         One self-contained HTML document: no script, nothing fetched from anywhere.
     """
     sections = tuple(_section(item, anchor=f"item-{place}") for place, item in enumerate(view.items, start=1))
-    return page("student.html", view=view, sections=sections, grade=_grade_lines(view))
+    return page(
+        "student.html", view=view, sections=sections, by_hand=_by_hand(view), grade=_grade_lines(view)
+    )
 
 
 def _section(view: AssignmentView, *, anchor: str) -> Section:
     sheet = view.marksheet
+    marks = mark_groups(view, prefix=anchor)
     share = None if sheet.total is None or not sheet.out_of else float(sheet.total / sheet.out_of)
     return Section(
         anchor=anchor,
@@ -90,16 +101,15 @@ def _section(view: AssignmentView, *, anchor: str) -> Section:
         total=total_text(sheet),
         out_of=figures.points(sheet.out_of),
         share=share,
-        earned=figures.points(earned(sheet)),
-        open_points=figures.points(open_points(sheet)),
+        earned=figures.points(earned(sheet.marks)),
+        open_points=figures.points(open_points(sheet.marks)),
         deducted=figures.points(-sheet.lateness.deducted),
-        marks=mark_lines(view, prefix=anchor),
-        decision=DECISIONS[view.snapshot.evidence.decision],
+        marks=marks,
+        has_strips=any(line.strip for group in marks for line in group.lines),
+        decision=decision_said(view.snapshot),
         level=LEVELS[view.snapshot.evidence.level],
         late=_late(view),
-        failed=_checks(view, Status.FAILED),
-        not_checked=_checks(view, Status.COULD_NOT_CHECK),
-        passed=_checks(view, Status.PASSED),
+        checks=checks_of(view),
         evidence=shown_evidence(view, prefix=anchor),
         command=command(view),
         reproduction=_reproduction(view),
@@ -111,34 +121,6 @@ def _late(view: AssignmentView) -> str:
     if view.snapshot.commit is None:
         return "nothing handed in"
     return f"{plural(days, 'started day')} late" if days else "on time"
-
-
-def _checks(view: AssignmentView, status: Status) -> tuple[CheckLine, ...]:
-    outcomes = view.examination.outcomes if view.examination else ()
-    return tuple(_check_line(view, outcome) for outcome in outcomes if outcome.status is status)
-
-
-def _check_line(view: AssignmentView, outcome: Outcome) -> CheckLine:
-    criteria = view.rubric.criteria
-    counts_for = (c.title for c in criteria if _counts_for(c, outcome))
-    return CheckLine(
-        name=check_words(outcome.check),
-        check=outcome.check,
-        hidden=outcome.check.startswith("hidden/"),
-        message=outcome.message,
-        counts_for=tuple(counts_for),
-    )
-
-
-def _counts_for(criterion: Criterion, outcome: Outcome) -> bool:
-    return any(covers(pattern, outcome.check) for pattern in (*criterion.checks, *criterion.requires))
-
-
-def check_words(check: str) -> str:
-    """`public/test_vae.py::test_kl_is_closed_form[3]` as `kl is closed form [3]`."""
-    name, bracket, parameters = check.rpartition("::")[2].partition("[")
-    words = name.removeprefix("test_").replace("_", " ").strip() or check
-    return f"{words} [{parameters}" if bracket else words
 
 
 def _reproduction(view: AssignmentView) -> tuple[tuple[str, str], ...]:
@@ -160,6 +142,23 @@ def _environment(examination: Examination) -> tuple[tuple[str, str], ...]:
         ("PyTorch", used.torch),
         ("Device", used.device),
         ("Sandbox", used.sandbox),
+    )
+
+
+def _by_hand(view: StudentView) -> tuple[ByHand, ...]:
+    cells = view.grade.cells if view.grade else ()
+    return tuple(_by_hand_of(cell) for cell in cells if cell.marks)
+
+
+def _by_hand_of(cell: Cell) -> ByHand:
+    waiting = open_points(cell.marks)
+    return ByHand(
+        title=cell.item.capitalize(),
+        said=CELLS[cell.state],
+        marks=marks_by_hand(cell.marks),
+        points=figures.points(earned(cell.marks)),
+        out_of=figures.points(cell.out_of),
+        open_points=figures.points(waiting) if waiting else "",
     )
 
 

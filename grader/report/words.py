@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from grader.records import CellState, Decision, EvidenceLevel
+from grader.records import CellState, Decision, EvidenceLevel, Snapshot
 
 NOTHING = "\N{EN DASH}"
 """What stands where there is no figure."""
@@ -29,23 +29,33 @@ class Said:
     words: str
 
 
-DECISIONS = MappingProxyType(
+ON_TIME, LATE = "the deadline", "the end of the late period"
+"""The instant that a decision is about: late work is decided upon once more, when the late period ends."""
+
+_DECISIONS = MappingProxyType(
     {
-        Decision.CONFIRMED: Said(Tone.FULL, "confirmed: the commit was seen before the deadline"),
+        Decision.CONFIRMED: Said(Tone.FULL, "confirmed: the commit was seen before DEADLINE"),
         Decision.CONFIRMED_OTHER_HEADS: Said(
-            Tone.FULL, "confirmed: the commit was seen before the deadline; other branches have more"
+            Tone.FULL, "confirmed: the commit was seen before DEADLINE; other branches have more"
         ),
-        Decision.GAP: Said(Tone.PERSON, "gap: dated on time, first seen after the deadline"),
+        Decision.GAP: Said(Tone.PERSON, "gap: dated before DEADLINE, first seen after it"),
         Decision.REWRITTEN: Said(
             Tone.PERSON,
-            "rewritten: the history was changed after the deadline; what we had seen before it counts",
+            "rewritten: the history was changed after DEADLINE; what we had seen before it counts",
         ),
         Decision.AMBIGUOUS: Said(Tone.PERSON, "ambiguous: several commits could be the one that counts"),
         Decision.CLAIMED_ONLY: Said(Tone.PART, "claimed only: commit dates are the only evidence"),
-        Decision.NO_COMMIT: Said(Tone.NONE, "no commit before the deadline"),
+        Decision.NO_COMMIT: Said(Tone.NONE, "no commit before DEADLINE"),
         Decision.UNREACHABLE: Said(Tone.PERSON, "the repository could not be reached"),
     }
 )
+
+
+def decision_said(snapshot: Snapshot) -> Said:
+    """How the commit was found, with the instant that this is about by its right name."""
+    said = _DECISIONS[snapshot.evidence.decision]
+    return Said(said.tone, said.words.replace("DEADLINE", LATE if snapshot.days_late else ON_TIME))
+
 
 LEVELS = MappingProxyType(
     {

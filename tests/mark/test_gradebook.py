@@ -246,3 +246,34 @@ def test_contributions_sum_to_the_total_before_rounding(assignment, exam):
     exact = sum(c.contribution for c in found.cells)
     assert abs(exact - found.total) <= Decimal("0.5")
     assert sum(c.weight for c in found.cells) == 100
+
+
+# --- flags
+
+
+def needs_person(found, reason):
+    marks = tuple(mark.model_copy(update={"needs_person": True, "reason": reason}) for mark in found.marks)
+    return found.model_copy(update={"marks": marks, "flags": (reason,)})
+
+
+def test_one_reason_for_several_items_is_said_once():
+    away = "the repository could not be read; this costs nothing until a person has looked"
+    sheets = [needs_person(sheet(None, item=item), away) for item in ("a1", "a2")]
+    found = row(of=course(items=("a1", "a2")), marksheets=sheets)
+    assert found.flags == (f"a1, a2: {away}",)
+    assert cell(found, "a1").rule == f"First: {away}"
+
+
+def test_what_waits_for_a_mark_by_hand_is_said_beside_what_waits_for_a_decision():
+    found = needs_person(sheet(None), "nobody knows")
+    waiting = found.marks[0].model_copy(
+        update={"title": "Essay", "reason": "not marked yet", "needs_person": False}
+    )
+    both = found.model_copy(update={"marks": (*found.marks, waiting)})
+    assert row(marksheets=[both]).flags == (f"{A1}: Essay: not marked yet", f"{A1}: nobody knows")
+
+
+def test_the_flags_of_a_closed_sheet_are_kept():
+    assert row(marksheets=[sheet(80, flags=("the branch was rewritten",))]).flags == (
+        f"{A1}: the branch was rewritten",
+    )

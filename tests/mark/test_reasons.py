@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from grader.mark.reasons import in_words, measured, message_of, passed, shown, subject
+from grader.mark.reasons import in_words, measured, message_of, not_met, passed, shown
 
 from .examples import band, measurement, outcome
 
@@ -14,35 +14,42 @@ KL = "public/test_vae.py::test_kl_is_closed_form"
     ("figure", "anchors", "sentence"),
     [
         (measurement(2.31, half=0.02, name="bits_per_character", unit="bits per character"), band(2.4, 4.1),
-         "bits per character are 2.31 ± 0.02; full points at 2.40, none at 4.10"),
+         "measured 2.31 ± 0.02 bits per character; full points at 2.40, none at 4.10"),
         (measurement(9.2, half=0.1, name="perplexity", unit=""), band(5.5, 20),
-         "perplexity is 9.2 ± 0.1; full points at 5.5, none at 20.0"),
+         "measured 9.2 ± 0.1; full points at 5.5, none at 20.0"),
         (measurement(-85.234, half=1.3, name="elbo", unit="nats"), band(-80, -200),
-         "elbo is -85 ± 1 nats; full points at -80, none at -200"),
+         "measured -85 ± 1 nats; full points at -80, none at -200"),
         (measurement(0.00123, half=0.00002, name="distance", unit="m"), band(0.001, 0.02),
-         "distance is 0.00123 ± 0.00002 m; full points at 0.00100, none at 0.02000"),
+         "measured 0.00123 ± 0.00002 m; full points at 0.00100, none at 0.02000"),
         (measurement(0.5, name="loss", unit="nats"), band(0.25, 0.75),
-         "loss is 0.50 nats; full points at 0.25, none at 0.75"),
+         "measured 0.50 nats; full points at 0.25, none at 0.75"),
         (measurement(0.5, low=0.1, high=math.inf, unit="nats"), band(0.25, 0.75),
-         "loss is 0.50 nats; full points at 0.25, none at 0.75"),
+         "measured 0.50 nats; full points at 0.25, none at 0.75"),
         (measurement(0.5, low=0.1, unit="nats"), band(0.25, 0.75),
-         "loss is 0.50 nats; full points at 0.25, none at 0.75"),
+         "measured 0.50 nats; full points at 0.25, none at 0.75"),
         (measurement(0.5, half=0.0, unit="nats"), band(0.25, 0.75),
-         "loss is 0.50 nats; full points at 0.25, none at 0.75"),
+         "measured 0.50 nats; full points at 0.25, none at 0.75"),
         (measurement(1234.5, half=100.0, unit="nats"), band(1000, 9000),
-         "loss is 1234 ± 100 nats; full points at 1000, none at 9000"),
+         "measured 1234 ± 100 nats; full points at 1000, none at 9000"),
         (measurement(1.0, half=1e-12, unit="nats"), band(1, 2),
-         "loss is 1.0 nats; full points at 1.0, none at 2.0"),
+         "measured 1.0 nats; full points at 1.0, none at 2.0"),
     ],
 )  # fmt: skip
 def test_a_measurement_is_one_sentence_the_fact_then_the_rule(figure, anchors, sentence):
     assert measured(figure, anchors) == sentence
 
 
-def test_the_verb_follows_the_name():
-    assert subject("bits_per_dim") == "bits per dim are"
-    assert subject("loss") == "loss is"
-    assert subject("samples") == "samples are"
+def test_a_hole_that_is_still_open_is_told_without_blame():
+    hole, bad = outcome("a::test_a", "`encode` is not implemented yet"), outcome("a::test_b", "kl is 2")
+    good = outcome("a::test_c")
+    assert passed([hole, hole], [hole, hole], all_needed=True) == "`encode` is not implemented yet"
+    assert passed([hole], [hole], all_needed=False) == "`encode` is not implemented yet"
+    assert passed([good, hole], [hole], all_needed=False) == (
+        "1 of 2 checks passed; `encode` is not implemented yet"
+    )
+    assert passed([hole, bad], [hole, bad], all_needed=False).startswith("none of 2 checks passed; first")
+    assert not_met(hole) == "`encode` is not implemented yet"
+    assert not_met(bad) == "no points, as a required check failed: kl is 2"
 
 
 def test_checks_are_counted_and_the_first_failure_is_told():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from grader.course.model import LatePolicy
 from grader.mark.rubric import mark
-from grader.records import Status
+from grader.records import Decision, Status
 
 from .examples import (
     band,
@@ -90,7 +90,7 @@ def test_our_broken_sandbox_costs_the_student_nothing():
     reason = "could not be checked; this is our fault and costs nothing: the sandbox broke"
     assert only(sheet).reason == reason
     assert sheet.total is None
-    assert sheet.flags == (f"c1: {reason}",)
+    assert sheet.flags == (f"First: {reason}",)
 
 
 def test_a_check_that_was_not_run_is_our_fault():
@@ -130,7 +130,7 @@ def test_a_measurement_earns_points_and_is_kept_for_the_report():
     figure = measurement(4, half=0.1)
     found = only(marked(criterion("metric"), exam=examination((), [figure]), named_bands=TOYS))
     assert found.points == Decimal("5.5")
-    assert found.reason == "loss is 4.0 ± 0.1 nats; full points at 2.0, none at 6.0"
+    assert found.reason == "measured 4.0 ± 0.1 nats; full points at 2.0, none at 6.0"
     assert (found.measurement, found.full_at, found.none_at) == (figure, 2, 6)
     assert not found.needs_person
 
@@ -141,7 +141,7 @@ def test_an_interval_over_more_than_a_step_asks_for_a_person_and_still_gives_the
     assert only(sheet).points == 6
     assert only(sheet).reason.endswith("; the interval spans 4.0 to 6.0 points")
     assert sheet.total == 6
-    assert sheet.flags == (f"c1: {only(sheet).reason}",)
+    assert sheet.flags == (f"First: {only(sheet).reason}",)
 
 
 def test_an_interval_over_one_grid_point_asks_nobody():
@@ -163,7 +163,7 @@ def test_no_measurement_because_its_check_failed_earns_nothing(value):
     exam = examination(MIXED, [measurement(value)])
     found = only(marked(criterion("metric", checks=(BAD,)), exam=exam, named_bands=TOYS))
     assert found.points == 0
-    assert found.reason == f"loss could not be measured: {MESSAGE}"
+    assert found.reason == f"could not be measured: {MESSAGE}"
     assert not found.needs_person
 
 
@@ -178,7 +178,7 @@ def test_no_measurement_that_nobody_can_explain_stays_open(checks):
     exam = examination(MIXED)
     found = only(marked(criterion("metric", checks=checks), exam=exam, named_bands=TOYS))
     assert found.points is None
-    assert found.reason == "loss was not measured; this costs nothing"
+    assert found.reason == "was not measured; this costs nothing"
     assert found.needs_person
 
 
@@ -188,7 +188,7 @@ def test_without_a_band_that_fits_the_mark_stays_open(calibrated):
     found = only(marked(rule, exam=examination((), [measurement(2)]), named_bands=calibrated))
     assert found.points is None
     assert found.needs_person
-    assert found.reason.startswith("loss cannot be turned into points: ")
+    assert found.reason.startswith("the measurement cannot be turned into points: ")
 
 
 def remarked(value, recorded, *, rule=None, calibrated=TOYS):
@@ -327,7 +327,7 @@ def test_a_repository_that_we_could_not_reach_costs_nothing():
     sheet = marked(*EVERY_KIND, collected=collected)
     assert [mark.points for mark in sheet.marks] == [None, None, None, None]
     assert [mark.needs_person for mark in sheet.marks] == [True, True, False, True]
-    assert sheet.flags == ("c1, c2, c4: the forge was down; this costs nothing until a person has looked",)
+    assert sheet.flags == ("the forge was down; this costs nothing until a person has looked",)
     silent = snapshot(commit=None, tree=None, problem_is_ours=True)
     assert "the work could not be collected" in marked(*EVERY_KIND, collected=silent).flags[0]
 
@@ -410,3 +410,20 @@ def test_regrading_a_hundred_times_changes_no_mark(outcomes, value, half, days_l
     assert first.total is None or 0 <= first.total <= first.out_of
     open_because_of_us = None in outcomes.values()
     assert first.total is not None or open_because_of_us or value is None
+
+
+@pytest.mark.parametrize("decision", [Decision.REWRITTEN, Decision.GAP])
+def test_a_doubt_about_the_commit_is_a_reason_to_look(decision):
+    found = snapshot().evidence.model_copy(
+        update={"decision": decision, "flags": ("the branch was rewritten",)}
+    )
+    sheet = marked(
+        criterion(checks=(GOOD,)), collected=snapshot(evidence=found), exam=examination({GOOD: ""})
+    )
+    assert sheet.flags == ("the branch was rewritten",)
+    assert sheet.total is not None
+
+
+def test_context_about_a_commit_that_nobody_doubts_is_no_reason():
+    found = snapshot().evidence.model_copy(update={"flags": ("branch `x` has newer work",)})
+    assert marked(criterion("manual"), collected=snapshot(evidence=found)).flags == ()

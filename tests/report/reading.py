@@ -26,6 +26,7 @@ KNOWN_TAGS = {
         "h2",
         "h3",
         "h4",
+        "h5",
         "p",
         "ul",
         "li",
@@ -121,11 +122,11 @@ def assert_accessible(source):
         inside = [attributes["href"][1:]] if attributes.get("href", "").startswith("#") else []
         named = {*attributes.get("aria-labelledby", "").split(), *inside}
         assert named <= set(ids), f"<{tag}> points at {named}, which is not there"
-    levels = [int(tag[1]) for tag, _ in page.tags if tag in {"h1", "h2", "h3", "h4"}]
+    levels = [int(tag[1]) for tag, _ in page.tags if tag in {"h1", "h2", "h3", "h4", "h5"}]
     assert all(after - before <= 1 for before, after in pairwise(levels)), levels
     assert all(image.get("alt") for image in page.all("img"))
     assert len(page.all("caption")) == len(page.all("table"))
-    assert all(cell.get("scope") in {"col", "row"} for cell in page.all("th"))
+    assert all(cell.get("scope") in {"col", "row", "rowgroup"} for cell in page.all("th"))
     for attributes in page.all("svg"):
         assert attributes.get("aria-hidden") == "true" or attributes.get("role") == "img"
     assert page.all("a")[0]["class"] == "skip"

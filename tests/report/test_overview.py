@@ -76,7 +76,7 @@ def test_a_class_of_nine_has_no_histogram_and_a_class_of_ten_has():
 def test_the_deadline_table_has_commit_decision_and_evidence():
     text = text_of(class_of(4))
     assert "9f2c41d07be5" in text
-    assert "gap: dated on time, first seen after the deadline" in text
+    assert "gap: dated before the deadline, first seen after it" in text
     assert "no commit before the deadline" in text
     assert "C: the dates inside the commits, nothing else" in text
 

@@ -2,8 +2,9 @@ from decimal import Decimal
 
 import pytest
 
-from grader.records import CellState, Decision, EvidenceLevel, Outcome, Status
-from grader.report.student import check_words, render_student
+from grader.records import CellState, Decision, EvidenceLevel, Mark, Outcome, Status
+from grader.report.checks import check_words
+from grader.report.student import render_student
 
 from .examples import (
     ARTIFACTS,
@@ -92,7 +93,7 @@ def test_the_marks_table_has_points_value_interval_thresholds_and_reason():
     assert (
         "20.61 ± 0.36 nats n = 360 full at 19.2 none at 33 lower is better log scale between 24.5 30" in text
     )
-    assert "negative ELBO is 20.6 ± 0.4 nats; full points at 19.2, none at 33" in text
+    assert "measured 20.6 ± 0.4 nats; full points at 19.2, none at 33" in text
 
 
 def test_an_open_total_is_open_and_not_a_number():
@@ -280,3 +281,41 @@ def test_a_very_long_message_is_cut():
     endless = (Outcome(check="hidden/a.py::test_b", status=Status.FAILED, message="x" * 100_000),)
     page = render_student(student(items=(assignment_view(examination=examination(outcomes=endless)),)))
     assert "(96000 more characters)" in page
+
+
+def test_a_decision_about_late_work_names_the_end_of_the_late_period():
+    late = snapshot(days_late=1)
+    text = text_of_item(snapshot=late, marksheet=closed([10, 20, 25, 9, 26], lateness=ONE_DAY))
+    assert "confirmed: the commit was seen before the end of the late period" in text
+    assert "seen before the deadline" not in text
+
+
+def by_hand(points, *, out_of="10", criterion="q1", title="Q1 n-grams", reason="sign lost"):
+    given = None if points is None else Decimal(points)
+    return Mark(criterion=criterion, title=title, points=given, out_of=Decimal(out_of), reason=reason)
+
+
+def test_the_exam_is_shown_criterion_by_criterion_with_reasons():
+    marks = (by_hand("7.5"), by_hand("10", title="Q2 flows", reason="complete"))
+    exam = cell("exam", "exam", points=Decimal("17.5"), out_of=Decimal(20), marks=marks)
+    view = student(grade=grade(cells=(exam,)))
+    assert_accessible(render_student(view))
+    text = text_of(grade=grade(cells=(exam,)))
+    assert "Exam Marked by hand, criterion by criterion." in text
+    assert "Q1 n-grams: part of the points sign lost 7.5 10 Q2 flows: full points complete 10 10" in text
+    assert "Total 17.5 20" in text
+
+
+def test_an_open_criterion_of_the_project_is_open_and_not_zero():
+    marks = (by_hand("8"), by_hand(None, title="Talk", reason="not marked yet"))
+    project = cell("project", "project", CellState.NOT_YET_MARKED, marks=marks, out_of=Decimal(20))
+    text = text_of(grade=grade(cells=(project,), total=None, letter=None))
+    assert "Talk: not yet marked not marked yet \N{EN DASH} 10" in text
+    assert "Sum so far; 10 points are still open 8 20" in text
+
+
+def test_a_penalty_by_hand_reads_as_one():
+    marks = (by_hand("0", out_of="0", title="Over time"), by_hand("-2", out_of="0", title="Too long"))
+    text = text_of(grade=grade(cells=(cell("exam", "exam", marks=marks),)))
+    assert "Over time: no penalty" in text
+    assert "Too long: penalty" in text
