@@ -16,6 +16,7 @@ from grader.data.copying import CopySource
 from grader.data.text import encode, read_text
 from grader.families import lm, lm_learning, lora, ngram
 from grader.families.answers import as_floats
+from grader.families.prompting import KnownModel
 from grader.metrics.perplexity import windows
 
 TASK = "transformer"
@@ -225,3 +226,12 @@ def lora_logits(exam, lora_tuned, lora_weights):
     model.load_state_dict(lora_tuned.after)
     model.eval()
     return lora.logits_from(model, symbols=len(lora_weights[lora.EMBEDDING]))
+
+
+# Prompting
+
+
+@pytest.fixture(scope="session")
+def prompting_known(exam):
+    """Another model than that of the public checks, so that an answer given there is of no use here."""
+    return KnownModel.draw(symbols=10, context=32, seed=exam.seed_for("hidden known model"))
