@@ -23,7 +23,7 @@ from grader.examine.scheduler import examine_all, load
 from grader.examine.withhold import withhold
 from grader.mark.gradebook import gradebook
 from grader.mark.rubric import mark
-from grader.records import GradeRow, Marksheet, Team
+from grader.records import GradeRow, Marksheet, RecordedMarks, Snapshot, Team
 from grader.report.attention import Case, Urgency
 from grader.report.publish import AssignmentResults, ClassResults, Published, TeamResult, publish
 from grader.store import Store
@@ -142,6 +142,7 @@ def close_books(run: Run) -> ClassGrades:
         items=marks.items,
         rubrics=_component_rubrics(run.tree),
     )
+    _record(run, results)
     shown = ClassResults(course=run.tree.course, roster=run.roster, results=results, rows=rows)
     return ClassGrades(results=results, rows=rows, published=publish(shown, store=run.store, out=run.out))
 
@@ -233,6 +234,7 @@ def _results(run: Run, assignment: Assignment, marks: ClassMarks) -> AssignmentR
             bands=bands,
             manual=marks.manual_of(assignment=assignment.id, team=snapshot.team),
             late=run.tree.course.late,
+            recorded=_recorded(run, snapshot),
         )
         return TeamResult(snapshot=snapshot, examination=examination, marksheet=marksheet)
 
@@ -244,3 +246,21 @@ def _results(run: Run, assignment: Assignment, marks: ClassMarks) -> AssignmentR
         reference=reference,
         teams=tuple(result(collected) for collected in stored if collected),
     )
+
+
+def _recorded(run: Run, snapshot: Snapshot) -> Marksheet | None:
+    """The marks that the same commit was given before."""
+    recorded = run.store.read(_marks_name(snapshot), RecordedMarks)
+    return recorded.marksheet if recorded and recorded.commit == snapshot.commit else None
+
+
+def _record(run: Run, results: Sequence[AssignmentResults]) -> None:
+    """Keep what was given, so that grading again moves a measured mark only when more than noise says so."""
+    for team in (team for result in results for team in result.teams):
+        given = RecordedMarks(commit=team.snapshot.commit, marksheet=team.marksheet)
+        if run.store.read(_marks_name(team.snapshot), RecordedMarks) != given:
+            run.store.write(_marks_name(team.snapshot), given)
+
+
+def _marks_name(snapshot: Snapshot) -> str:
+    return f"marks/{snapshot.assignment}/{snapshot.team}.json"

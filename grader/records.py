@@ -276,6 +276,13 @@ class Marksheet(Record):
         return self
 
 
+class RecordedMarks(Record):
+    """The marks that were last given for one commit; measured ones stand while noise explains a new figure."""
+
+    commit: str | None
+    marksheet: Marksheet
+
+
 class CellState(StrEnum):
     """States of a gradebook cell; blanks do not exist."""
 

@@ -17,7 +17,7 @@ from grader import pipeline
 from grader.course.tree import CourseTree
 from grader.demo.forge import Forge
 from grader.pipeline import Run
-from grader.records import CellState, Decision
+from grader.records import CellState, Decision, RecordedMarks
 from grader.store import Store
 
 RIGHT = "def add(a, b):\n    return a + b\n\ndef mean_of(numbers):\n    return sum(numbers) / len(numbers)\n"
@@ -193,6 +193,38 @@ def test_a_changed_rubric_runs_nothing_again(toy_tree, give, run_for):
     assert not any(event == "running" for _, _, event in events)
 
 
+def test_a_measured_mark_stands_until_more_than_noise_moves_it(toy_tree, give, run_for):
+    check = toy_tree.checks_dir("t1_toy") / "hidden" / "test_mean.py"
+    original = check.read_text()
+
+    def measured(value, error):
+        """The check finds this; a changed check is a new examination."""
+        new = original.replace('measure("mean_error", error,', f'measure("mean_error", {value},')
+        check.write_text(new.replace("standard_error=0.0", f"standard_error={error}"))
+        marks = sheet(pipeline.grade(run, ["t1_toy"]), "ada").marks
+        return next(mark for mark in marks if mark.criterion == "precision")
+
+    give("ada", RIGHT)
+    run = run_for("ada")
+    assert measured(40, 1).points == Decimal("12.5")  # (100 - 38) / 100 of 20, on the grid of 0.5
+    noisy = measured(42, 1)
+    assert noisy.points == Decimal("12.5")
+    assert "the recorded 12.5 stand" in noisy.reason
+    assert measured(60, 1).points == Decimal("8.5")  # more than noise
+
+
+def test_marks_that_were_recorded_for_another_commit_do_not_count(toy_tree, give, run_for):
+    checkout = give("ada", RIGHT)
+    run = run_for("ada")
+    first = pipeline.grade(replace(run, clock=lambda: BEFORE_THE_DEADLINE), ["t1_toy"])
+    recorded = run.store.read("marks/t1_toy/ada.json", RecordedMarks)
+    assert recorded.commit == first.results[0].teams[0].snapshot.commit
+    checkout.commit("again", "2025-06-05 18:00", {"t1/counting.py": WRONG})
+    checkout.push("2025-06-05 18:00")
+    assert sheet(pipeline.grade(run, ["t1_toy"]), "ada").total == Decimal(55)
+    assert run.store.read("marks/t1_toy/ada.json", RecordedMarks).commit != recorded.commit
+
+
 def test_only_the_team_that_was_asked_for_is_examined(give, run_for):
     give("ada", RIGHT)
     give("bob", WRONG)
@@ -253,7 +285,7 @@ def test_a_run_that_is_killed_again_and_again_ends_with_the_same_bytes(give, run
     while True:
         with subprocess.Popen(command) as process:
             try:
-                process.wait(chance.uniform(0.5, 2.5))
+                process.wait(chance.uniform(0.5, 2.5) if kills < 12 else None)  # a busy machine
             except subprocess.TimeoutExpired:
                 os.kill(process.pid, signal.SIGKILL)
                 kills += 1
