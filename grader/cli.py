@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -190,14 +190,23 @@ def check(folder: Path, course: Path | None, task: str, *, as_json: bool) -> Non
 @main.command()
 @click.argument("assignment")
 @click.argument("destination", type=ANY_PATH)
+@click.option(
+    "--form",
+    default="modules",
+    show_default=True,
+    type=click.Choice(["modules", "notebook"]),
+    help="One module for each task, or one notebook for all.",
+)
 @course_option
 @reported
-def starter(assignment: str, destination: Path, course: Path | None) -> None:
+def starter(
+    assignment: str, destination: Path, form: Literal["modules", "notebook"], course: Path | None
+) -> None:
     """Write what students get for ASSIGNMENT (starter, handout, data, public checks) to DESTINATION."""
     from grader.course.tree import CourseTree
     from grader.starter import write_starter
 
-    write_starter(CourseTree.open(course), assignment, destination)
+    write_starter(CourseTree.open(course), assignment, destination, form=form)
     click.echo(f"{destination}: now fill the holes and run `grader check` there")
 
 
