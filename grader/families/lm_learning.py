@@ -55,7 +55,7 @@ def least_influence(forward: Forward, tokens: Int[Tensor, "B T"], *, symbols: in
     found = []
     for place in range(tokens.shape[1] - 1):
         edited = tokens.clone()
-        edited[:, place] = (edited[:, place] + 1 + place) % symbols
+        edited[:, place] = (edited[:, place] + 1 + place % (symbols - 1)) % symbols
         found.append(deviation(before, forward(edited)[:, -1], place=place))
     return min(found, key=lambda one: one.worst - one.allowed)
 

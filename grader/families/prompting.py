@@ -65,10 +65,11 @@ class KnownModel:
         self, source: Int[Tensor, "B S"], target: Int[Tensor, "B T"], lengths: Int[Tensor, " B"]
     ) -> tuple[float, dict[str, Tensor]]:
         """Nats per counted symbol of the targets, and its gradient for each weight."""
-        exact = type(self)(self.follows.double().requires_grad_(), self.places.double().requires_grad_())
+        follows, places = (value.double().clone().requires_grad_() for value in (self.follows, self.places))
+        exact = type(self)(follows, places)
         loss = -exact.log_prob(source, target, lengths).sum() / lengths.sum()
-        follows, places = torch.autograd.grad(loss, (exact.follows, exact.places))
-        return loss.item(), {"follows": follows, "places": places}
+        gradients = torch.autograd.grad(loss, (follows, places))
+        return loss.item(), dict(zip(("follows", "places"), gradients, strict=True))
 
     def _logits(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
         """The weights that old votes still have, times the votes, plus the taste of each place."""
