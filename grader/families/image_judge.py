@@ -77,16 +77,28 @@ def class_shares(judge: ImageJudge, images: Float[Tensor, "n channels side side"
     return counts.double() / len(images)
 
 
-def independent_pixels(
-    images: Float[Tensor, "n channels side side"], *, count: int, seed: int
+def linear_images(
+    images: Float[Tensor, "n channels side side"], *, latent_dim: int, count: int, seed: int
 ) -> Float[Tensor, "count channels side side"]:
-    """Images whose every pixel is taken from another training image: right one by one, wrong together.
+    """Samples of a linear generator, whose columns are the principal components of training images.
 
-    The trivial generator: it knows each pixel and nothing of how pixels go together.
+    What can be had without an adversary: means and the largest covariances are right, and most of these
+    images look like nothing. At most `MOST_IMAGES` are used.
+
+    Args:
+        images: to fit to.
+        latent_dim: how many components, as many as a generator has numbers in z.
+        count: how many samples.
+        seed: of z.
     """
-    flat = images.flatten(1)
-    rows = torch.randint(len(flat), (count, flat.shape[1]), generator=torch.Generator().manual_seed(seed))
-    return flat.gather(0, rows).reshape(count, *images.shape[1:])
+    rows = images[:MOST_IMAGES].flatten(1).double()
+    centre = rows.mean(0)
+    _, values, directions = torch.linalg.svd(rows - centre, full_matrices=False)
+    columns = values[:latent_dim, None] / len(rows) ** 0.5 * directions[:latent_dim]  # (d, D)
+    generator = torch.Generator().manual_seed(seed)
+    z = torch.randn(count, len(columns), dtype=torch.float64, generator=generator)
+    samples: Tensor = (centre + z @ columns).clamp(0, 1)
+    return samples.reshape(count, *images.shape[1:])
 
 
 def _first_guess(pixels: int, classes: int, *, seed: int, name: str) -> ImageJudge:

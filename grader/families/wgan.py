@@ -173,12 +173,23 @@ def slope_norms(critic: ImageScorer, at: Images) -> Float[Tensor, " B"]:
     return torch.stack(norms)
 
 
-def known_distance(shift: Images) -> float:
-    """The Wasserstein distance W1 between any law and the same law moved by `shift`: the length of the shift.
+def penalised_distance(shift: Images, *, penalty_weight: float) -> float:
+    """What the best critic finds between any law and the same law moved by `shift`: W + W² / (2 λ).
 
-    No plan is cheaper than moving everything by it (Jensen), and moving everything by it is one.
+    W, the Wasserstein distance, is the length of the shift: no plan is cheaper than moving everything by it
+    (Jensen), and moving everything by it is one. A critic of slope s along the shift gains s W - λ (s - 1)²,
+    which is largest at s = 1 + W / (2 λ), so that it finds a little more than W.
     """
-    return math.sqrt(float(shift.double().square().sum()))
+    distance = math.sqrt(float(shift.double().square().sum()))
+    return distance + distance**2 / (2 * penalty_weight)
+
+
+def normalises_batches(critic: ImageScorer) -> bool:
+    """Whether a critic has batch normalisation, with which no image has a slope of its own.
+
+    Gulrajani et al. 2017, section 4, advise against it.
+    """
+    return any("running_mean" in name for name in critic.state())
 
 
 def _is_multiple(reported: Float[Tensor, " K"], ours: Float[Tensor, " K"]) -> bool:

@@ -1,7 +1,8 @@
 """Reference: a generative adversarial network for grey images, its losses, its steps, and its training loop.
 
-Goodfellow et al. 2014 (arXiv:1406.2661). Batch normalisation in the generator and Adam with a first moment of
-0.5 are those of Radford et al. 2016 (arXiv:1511.06434). B images, d latent dimensions, C x S x S pixels.
+Goodfellow et al. 2014 (arXiv:1406.2661). Batch normalisation in the generator is that of Radford et al. 2016
+(arXiv:1511.06434), Adam without momentum that of Gulrajani et al. 2017 (arXiv:1704.00028).
+B images, d latent dimensions, C x S x S pixels.
 """
 
 import time
@@ -91,7 +92,7 @@ def train_gan(generator, discriminator, data, *, budget, device, rng):
     discriminator.to(device).train()
     data = data.to(device)  # (N, C, S, S)
     players = (discriminator, generator)
-    optimisers = [torch.optim.Adam(player.parameters(), lr=2e-3, betas=(0.5, 0.99)) for player in players]
+    optimisers = [torch.optim.Adam(player.parameters(), lr=2e-3, betas=(0.0, 0.99)) for player in players]
     decay = [
         torch.optim.lr_scheduler.LambdaLR(each, lambda step: min(1.0, 2 * (1 - step / budget.steps)))
         for each in optimisers

@@ -22,7 +22,7 @@ from grader.families.gan import (
     step_discriminator,
     step_generator,
 )
-from grader.families.image_judge import class_shares, independent_pixels
+from grader.families.image_judge import class_shares, linear_images
 from grader.families.image_samples import (
     company_gap,
     copies_found,
@@ -223,8 +223,10 @@ def test_gan_samples_show_every_class(image_judge, gan_samples, images):
 
 
 def test_gan_quality_of_samples(exam, measure, image_judge, gan_samples, images):
-    trivial = independent_pixels(images.train, count=SAMPLES, seed=exam.seed_for("gan: trivial"))
-    for suffix, shown in (("", gan_samples), ("_baseline", trivial)):
+    """Beside a linear generator with as many numbers in z: principal components, and no adversary."""
+    latent_dim, seed = exam.config("gan").latent_dim, exam.seed_for("gan: linear")
+    linear = linear_images(images.train, latent_dim=latent_dim, count=SAMPLES, seed=seed)
+    for suffix, shown in (("", gan_samples), ("_baseline", linear)):
         found = quality(image_judge, shown, held_out=images.held_out)
         measure(
             f"gan_frechet{suffix}",

@@ -10,14 +10,15 @@ import pytest
 import torch
 
 from grader.families.adversarial import WGAN, build_generator, build_scorer, same
-from grader.families.image_judge import independent_pixels
+from grader.families.image_judge import linear_images
 from grader.families.image_samples import company_gap, copies_found, quality, smoothness, variety
 from grader.families.toy_players import PROP, Toys
 from grader.families.wgan import (
     CriticInputs,
     PenaltyQuestion,
     ask_critic_step,
-    known_distance,
+    normalises_batches,
+    penalised_distance,
     slope_norms,
     step_critic,
     wrong_critic_loss,
@@ -33,6 +34,11 @@ SHAPE = (3, 3, 3)
 SHIFT = 2.5
 """Length of the shift between two laws whose distance a critic has to find."""
 CRITIC_STEPS = 150
+WEIGHT = 10.0
+NO_SLOPE = (
+    "the critic has batch normalisation, so its score of an image depends on the others; its slope is not "
+    "checked, but the paper advises against it (section 4) and the samples suffer"
+)
 
 
 # Losses and penalty
@@ -126,6 +132,9 @@ def test_wgan_critic_finds_a_known_distance(exam, noise):
     """Two laws that differ by a shift are as far apart as the shift is long, and a good critic says so."""
     worker, config = exam.fresh("wgan"), exam.config("wgan")
     critic = build_scorer(worker, config, names=WGAN, device=exam.device)
+    if normalises_batches(critic):
+        exam.note(NO_SLOPE)
+        return
     critic.remote.train()
     prop = worker.prop(PROP)
     passing = prop.ToyGenerator(list(critic.image_shape), 0.1, 0.5)  # images 0.5 + 0.1 z
@@ -136,15 +145,15 @@ def test_wgan_critic_finds_a_known_distance(exam, noise):
     for step in range(CRITIC_STEPS):
         z = noise(f"wgan: distance {step}", 2, 64, *critic.image_shape)
         mix = noise(f"wgan: mix {step}", 64).sigmoid()
-        given = CriticInputs(images=0.5 + 0.1 * z[0] + shift, z=z[1], mix=mix, penalty_weight=10.0)
+        given = CriticInputs(images=0.5 + 0.1 * z[0] + shift, z=z[1], mix=mix, penalty_weight=WEIGHT)
         ask_critic_step(worker, passing, critic.remote, optimiser, given)
     critic.remote.eval()
     ends = 0.5 + 0.1 * noise("wgan: distance", 500, *critic.image_shape)
     found = float(critic.scores(ends + shift).mean() - critic.scores(ends).mean())
-    right = known_distance(shift)
-    assert abs(found - right) < 0.25 * right, (
+    right = penalised_distance(shift, penalty_weight=WEIGHT)
+    assert abs(found - right) < 0.2 * right, (
         f"after {CRITIC_STEPS} steps of yours the critic puts the distance of two laws at {found:.2f} "
-        f"where {right:.2f} is right; a quarter of it is the tolerance"
+        f"where {right:.2f} is right; a fifth of it is the tolerance"
     )
 
 
@@ -157,8 +166,11 @@ def test_wgan_training_reports_its_losses(exam, wgan_trained):
     exam.artifact("curve", "loss of the critic", losses)
 
 
-def test_wgan_trained_critic_has_the_slope_it_is_asked_for(wgan_trained, images):
+def test_wgan_trained_critic_has_the_slope_it_is_asked_for(exam, wgan_trained, images):
     """Measured between digits and samples, where the penalty was taken."""
+    if normalises_batches(wgan_trained.players.scorer):
+        exam.note(NO_SLOPE)
+        return
     count = 24
     mix = torch.linspace(0.1, 0.9, count).reshape(-1, 1, 1, 1)
     between = mix * images.train[-count:] + (1 - mix) * wgan_trained.images_after[:count]
@@ -226,8 +238,10 @@ def test_wgan_samples_are_no_copies(wgan_samples, images):
 
 
 def test_wgan_quality_of_samples(exam, measure, image_judge, wgan_samples, images):
-    trivial = independent_pixels(images.train, count=SAMPLES, seed=exam.seed_for("wgan: trivial"))
-    for suffix, shown in (("", wgan_samples), ("_baseline", trivial)):
+    """Beside a linear generator with as many numbers in z: principal components, and no adversary."""
+    latent_dim, seed = exam.config("wgan").latent_dim, exam.seed_for("wgan: linear")
+    linear = linear_images(images.train, latent_dim=latent_dim, count=SAMPLES, seed=seed)
+    for suffix, shown in (("", wgan_samples), ("_baseline", linear)):
         found = quality(image_judge, shown, held_out=images.held_out)
         measure(
             f"wgan_frechet{suffix}",
