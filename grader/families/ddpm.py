@@ -233,6 +233,25 @@ class Witness:
         return float((again - first).abs().max() / (1 + first.abs().max()))
 
 
+@dataclass(frozen=True)
+class PixelwiseModel:
+    """The trivial model: each pixel is Gaussian, and knows nothing of the others."""
+
+    mean: Float[Tensor, "C S S"]
+    variance: Float[Tensor, "C S S"]
+    schedule: Schedule
+
+    @classmethod
+    def fit(cls, images: Float[Tensor, "N C S S"], schedule: Schedule) -> "PixelwiseModel":
+        """Take mean and variance of each pixel from training images in [-1, 1]."""
+        return cls(images.double().mean(0), images.double().var(0), schedule)
+
+    def at_step(self, x_t: Float[Tensor, "B C S S"], t: int, _: Tensor) -> Float[Tensor, "B C S S"]:
+        """The noise that is to be expected in x_t, exactly."""
+        signal, noisy = self.schedule.alpha_bar[t], self.schedule.noise_variance[t]
+        return noisy.sqrt() * (x_t - signal.sqrt() * self.mean) / (signal * self.variance + noisy)
+
+
 def proportion_gap(found: list[float], wanted: list[float]) -> float:
     """How far numbers are from being a positive multiple of others: 0 if they are, infinite if not positive.
 

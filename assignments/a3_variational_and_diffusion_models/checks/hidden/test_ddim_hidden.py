@@ -85,7 +85,7 @@ def test_half_the_noise_has_its_own_law(sample, long):
         law, errors = run.off_the_law(DATA)
         assert errors < CHANCE, (
             f"with eta = {eta} and {steps} of {len(schedule)} steps, samples are {errors:.0f} standard "
-            f"errors off; right is {law.offset:.3f} + {law.slope:.3f} x_T with deviation {law.variance**0.5:.3f}"
+            f"errors off; right is {law.offset:.3f} + {law.slope:.3f} x_T, deviation {law.variance**0.5:.3f}"
         )
 
 
@@ -102,7 +102,10 @@ def test_noise_follows_the_generator(sample, long):
 
 def test_points_go_where_the_steps_take_them(ring):
     for steps in (5, 20):
-        share = ring(steps).share_off_the_mixture(RING)
+        run = ring(steps)
+        fault = run.fault_of_steps()
+        assert not fault, f"with steps = {steps}, {fault}"
+        share = run.share_off_the_mixture(RING)
         assert share < 0.03, (
             f"with {steps} steps, {share:.0%} of the points of a mixture are not where their steps take them"
         )
@@ -110,8 +113,8 @@ def test_points_go_where_the_steps_take_them(ring):
 
 def test_few_steps_reach_every_mode(ring):
     points = ring(20).images.flatten(1)
-    near, shares = share_of_centres(points, RING, within=4)
-    assert near > 0.9, f"with 20 steps only {near:.0%} of the points lie near a centre of the mixture"
+    near, shares = share_of_centres(points, RING, within=5)
+    assert near > 0.85, f"with 20 steps only {near:.0%} of the points lie near a centre of the mixture"
     uneven = float((shares - 1 / 8).abs().max())
     assert uneven < 0.045, (
         f"with 20 steps the eight centres get from {float(shares.min()):.0%} to {float(shares.max()):.0%} "

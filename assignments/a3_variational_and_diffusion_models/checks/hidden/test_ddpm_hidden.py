@@ -12,6 +12,7 @@ import torch
 from grader.families.answers import as_tensor
 from grader.families.ddpm import (
     Denoiser,
+    PixelwiseModel,
     Witness,
     grey_levels,
     proportion_gap,
@@ -23,7 +24,7 @@ from grader.families.ddpm import (
 from grader.families.diffusion import Schedule, ancestral_samples, linear_schedule, q_sample
 from grader.families.diffusion_bound import bits_per_pixel, variational_bound
 from grader.families.diffusion_oracle import CHANCE, GaussianData, ancestral_laws, departure
-from grader.families.image_judge import fit_judge, independent_pixels
+from grader.families.image_judge import fit_judge
 from grader.families.image_samples import copies_found, quality, variety
 from grader.families.vae import disagreement
 from grader.metrics.intervals import paired_difference
@@ -172,21 +173,15 @@ def test_noise_depends_on_the_image_and_the_step_alone(ddpm_witness, ddpm_traine
     )
 
 
-def test_bound_on_held_out_images(exam, measure, ddpm_bound, ddpm_schedule, images):
+@pytest.fixture(scope="session")
+def ddpm_trivial(ddpm_schedule, images):
+    return PixelwiseModel.fit(2 * images.train - 1, ddpm_schedule)
+
+
+def test_bound_on_held_out_images(exam, measure, ddpm_bound, ddpm_trivial, ddpm_schedule, images):
     """The error is that of the gain over the trivial model on the same paths: how hard they are cancels."""
-    pixels = images.held_out[0].numel()
-    mean, variance = (2 * images.train.double() - 1).mean(0), 4 * images.train.double().var(0)
-
-    def pixelwise(x_t, t, _rows):
-        total = ddpm_schedule.alpha_bar[t] * variance + ddpm_schedule.noise_variance[t]
-        return (
-            ddpm_schedule.noise_variance[t].sqrt() / total * (x_t - ddpm_schedule.alpha_bar[t].sqrt() * mean)
-        )
-
-    ours, trivial = (
-        bits_per_pixel(bound.nats, pixels=pixels)
-        for bound in (ddpm_bound, bound_of(pixelwise, exam, ddpm_schedule, images))
-    )
+    bounds = (ddpm_bound, bound_of(ddpm_trivial.at_step, exam, ddpm_schedule, images))
+    ours, trivial = (bits_per_pixel(bound.nats, pixels=images.held_out[0].numel()) for bound in bounds)
     error = paired_difference(ours, theirs=trivial).standard_error
     measure("ddpm_bits", float(ours.mean()), unit="bits per pixel", n=len(ours), standard_error=error)
     measure("ddpm_bits_baseline", float(trivial.mean()), unit="bits per pixel", n=len(trivial))
@@ -203,17 +198,22 @@ def ddpm_judge(exam, images):
 
 
 @pytest.fixture(scope="session")
-def ddpm_samples(exam, ddpm_config, ddpm_trained, ddpm_schedule, images, noise):
-    """Drawn by us, from the predicted noise alone, in the worker that never sees an image; in [0, 1]."""
-    model = Denoiser.build(exam.shared("ddpm"), ddpm_config, ddpm_trained.state, device=exam.device)
-    samples = ancestral_samples(
-        noise("ddpm: x_T", SAMPLES, *images.train.shape[1:]),
-        model.at_step,
-        schedule=ddpm_schedule,
-        variance=ddpm_schedule.beta,
-        seed=exam.seed_for("ddpm: samples"),
-    )
-    return ((samples + 1) / 2).clamp(0, 1)
+def drawn(exam, ddpm_schedule, images, noise):
+    """Draws samples from the predicted noise of a model alone; in [0, 1]."""
+
+    def draw(model):
+        x_T = noise("ddpm: x_T", SAMPLES, *images.train.shape[1:])
+        options = {"schedule": ddpm_schedule, "variance": ddpm_schedule.beta}
+        samples = ancestral_samples(x_T, model.at_step, seed=exam.seed_for("ddpm: samples"), **options)
+        return ((samples + 1) / 2).clamp(0, 1)
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def ddpm_samples(exam, ddpm_config, ddpm_trained, drawn):
+    """Of the trained model, in the worker that never sees an image."""
+    return drawn(Denoiser.build(exam.shared("ddpm"), ddpm_config, ddpm_trained.state, device=exam.device))
 
 
 def test_samples_are_varied(ddpm_samples, images):
@@ -231,9 +231,10 @@ def test_samples_are_no_copies(ddpm_samples, images):
         )
 
 
-def test_distance_of_samples_to_held_out_images(exam, measure, ddpm_judge, ddpm_samples, images):
-    trivial = independent_pixels(images.train, count=SAMPLES, seed=exam.seed_for("ddpm: baseline"))
-    for name, samples in (("ddpm_frechet", ddpm_samples), ("ddpm_frechet_baseline", trivial)):
+def test_distance_of_samples_to_held_out_images(
+    exam, measure, ddpm_judge, ddpm_samples, ddpm_trivial, drawn, images
+):
+    for name, samples in (("ddpm_frechet", ddpm_samples), ("ddpm_frechet_baseline", drawn(ddpm_trivial))):
         found = quality(ddpm_judge, samples, held_out=images.held_out)
         measure(
             name,
