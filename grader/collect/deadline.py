@@ -161,7 +161,7 @@ def _nothing_pushed_in_time(case: _Case, head: str) -> Ruling:
         EvidenceLevel.PUSH_RECORD,
         said,
         decided_by=[case.after],
-        flags=(_dated_on_time_seen_late([head]),),
+        flags=(_dated_on_time_seen_late(case, [head]),),
     )
 
 
@@ -217,7 +217,7 @@ def _gap_ruling(
         level,
         explanation,
         decided_by=[proof, case.after],
-        flags=(_dated_on_time_seen_late(newer),),
+        flags=(_dated_on_time_seen_late(case, newer),),
     )
 
 
@@ -249,8 +249,8 @@ def _tolerated(case: _Case) -> bool:
     return case.after is not None and case.after.time < bound
 
 
-def _dated_on_time_seen_late(heads: Sequence[str]) -> str:
-    return f"dated on time, first seen on the branch after the deadline: {_listed(heads)}"
+def _dated_on_time_seen_late(case: _Case, heads: Sequence[str]) -> str:
+    return f"dated before {case.when}, first seen on the branch after it: {_listed(heads)}"
 
 
 def _listed(commits: Sequence[str]) -> str:

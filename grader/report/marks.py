@@ -112,7 +112,7 @@ def _group(view: AssignmentView, placed: list[tuple[int, Mark]], *, title: str, 
     return MarkGroup(
         title=title,
         lines=tuple(_line(view, mark, identifier=f"{prefix}-band-{place}") for place, mark in placed),
-        points=figures.points(earned(marks)),
+        points=figures.points(earned(marks)) if any(m.points is not None for m in marks) else NOTHING,
         out_of=figures.points(sum((mark.out_of for mark in marks), Decimal(0))),
         open_points=figures.points(waiting) if waiting else "",
     )

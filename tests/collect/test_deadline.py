@@ -113,7 +113,7 @@ def test_a_forged_date_put_in_place_by_force_does_not_replace_what_was_pushed(re
     assert (taken, evidence.decision) == ("c2", Decision.GAP)
     assert [repository.name_of(head) for head in evidence.claimed] == ["forged"]
     assert any(
-        "dated on time, first seen on the branch after the deadline" in flag for flag in evidence.flags
+        "dated before the deadline, first seen on the branch after it" in flag for flag in evidence.flags
     )
 
 

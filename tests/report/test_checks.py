@@ -101,7 +101,7 @@ def test_the_marks_stand_under_their_task_with_its_sum():
     text = text_of(view_of())
     assert "Variational autoencoder 34.5 40" in text
     assert "Diffusion 10 points still open 6.5 30" in text
-    assert "Written questions 30 points still open 0 30" in text
+    assert "Written questions 30 points still open \N{EN DASH} 30" in text
 
 
 def test_criteria_of_no_task_that_are_not_written_have_a_heading_too():
