@@ -239,21 +239,30 @@ def every_image(height: int, width: int) -> Float[Tensor, "images 1 H W"]:
 
 
 def neighbour_logits(
-    x: Float[Tensor, "B 1 H W"], *, first: float, left: float, above: float, both: float
+    x: Float[Tensor, "B 1 H W"], *, first: float, left: float, corner: float, both: float
 ) -> Float[Tensor, "B 1 H W"]:
-    """Logits of a law that is known: each pixel depends on its left and its upper neighbour.
+    """Logits of a law that is known: each pixel depends on its left and its upper right neighbour.
+
+    So a pixel is decided by those before it in raster order, and not by those before it column by column.
 
     Args:
         x: images of zeros and ones; beyond the edge everything is off.
         first: the logit where both neighbours are off.
         left: what the left neighbour adds when it is on.
-        above: what the upper one adds.
+        corner: what the upper right one adds.
         both: what is added on top where both are on.
     """
-    on_left, on_top = torch.zeros_like(x), torch.zeros_like(x)
+    on_left, on_corner = torch.zeros_like(x), torch.zeros_like(x)
     on_left[:, :, :, 1:] = x[:, :, :, :-1]
-    on_top[:, :, 1:, :] = x[:, :, :-1, :]
-    return first + left * on_left + above * on_top + both * on_left * on_top
+    on_corner[:, :, 1:, :-1] = x[:, :, :-1, 1:]
+    return first + left * on_left + corner * on_corner + both * on_left * on_corner
+
+
+def in_parts(model: ImageModel, x: Float[Tensor, "B 1 H W"], *, parts: int, seed: int) -> Tensor:
+    """Logits of whole images, asked in another order and a few at a time: (B, D), in the order of x."""
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+    answers = torch.cat([model.logits(x[rows]) for rows in order.chunk(parts)])
+    return answers[order.argsort()]
 
 
 def prefix_logits(model: ImageModel, x: Float[Tensor, "B 1 H W"], *, seed: int) -> Float[Tensor, "B D"]:

@@ -31,7 +31,8 @@ class AutoregressiveImage(nn.Module):
 def sample_autoregressive(model, shape, generator):
     """New images of zeros and ones: a tensor of the given shape (n, 1, H, W), not always square.
 
-    Ask `model.logits(x)` for the pixels one after the other; `model` need not be yours. Draw with `generator`.
+    Ask `model.logits(x)` for the pixels one after the other; `model` need not be yours.
+    Draw with `generator`.
     """
     raise NotImplementedError("sample_autoregressive")
 

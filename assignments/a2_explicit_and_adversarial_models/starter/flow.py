@@ -23,7 +23,7 @@ class Flow(nn.Module):
         raise NotImplementedError("Flow.inverse")
 
     def forward(self, z):
-        """From the base law to data. z: (B, d) -> x: (B, d). Undoes inverse: the layers in the opposite order."""
+        """From the base law to data. z: (B, d) -> x: (B, d). Undoes inverse: layers in the opposite order."""
         raise NotImplementedError("Flow.forward")
 
     def log_prob(self, x):
@@ -38,8 +38,8 @@ class Flow(nn.Module):
 def train_flow(model, data, *, budget, device, generator):
     """Train `model` in place.
 
-    data: (N, d). budget.steps, budget.batch: how many steps, of how many points. budget.wall_s: when this many
-    seconds have passed, the process is ended. device: "cpu" or "cuda".
+    data: (N, d). budget.steps, budget.batch: how many steps, of how many points. budget.wall_s: when this
+    many seconds have passed, the process is ended. device: "cpu" or "cuda".
     generator: a torch.Generator; draw the batches with it, so that two runs agree.
 
     Returns the list of the losses (negative log-likelihood, mean over the batch), one float per step.
