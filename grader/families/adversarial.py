@@ -60,11 +60,6 @@ class Player:
         """The weights, to be put into fresh workers."""
         return as_state(self.remote.state_dict(), name="state_dict")
 
-    def parameters(self) -> dict[str, NDArray[Any]]:
-        """The weights without what a layer counts for itself while it looks at batches."""
-        state = self.state()
-        return {name: state[name] for name in state if "running_" not in name and "num_batches" not in name}
-
 
 class ImageGenerator(Player):
     """G(z): noise in, images in [0, 1] out."""
@@ -219,15 +214,6 @@ def train(
         scores_after=players.scorer.scores(shown),
         history=history,
         training_name=names.training,
-    )
-
-
-def largest_change(before: Mapping[str, NDArray[Any]], after: Mapping[str, NDArray[Any]]) -> float:
-    """How far the weights have moved between two looks at them; infinite where they are other weights."""
-    if before.keys() != after.keys() or any(before[name].shape != after[name].shape for name in before):
-        return float("inf")
-    return max(
-        (float(abs(after[name] - before[name]).max()) for name in before if before[name].size), default=0.0
     )
 
 
