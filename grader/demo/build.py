@@ -1,22 +1,20 @@
 """A course tree and the demo students in; a class on disk, as an instructor would have it, out."""
 
-import csv
-import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from grader.course.component_rubrics import COMPONENTS
 from grader.course.tree import CourseTree
+from grader.demo.cut import cut_course
 from grader.demo.forge import Checkout, Forge
-from grader.demo.roster import DemoStudent, History
+from grader.demo.marks import write_csv, write_marks
+from grader.demo.roster import DemoClass, DemoStudent, History
 from grader.demo.work import FIRST_FILES, task_files
 from grader.errors import ConfigurationError
 
 TASKS = (("a1_language_models", "transformer"), ("a3_variational_and_diffusion_models", "vae"))
-"""The two assignments of the demo, with the module that each is about."""
-
-COPIED = ("assignments", "rubrics", "reference_solutions")
+"""The two assignments of the demo, with the one task and module of each that the class hands in."""
 
 
 @dataclass(frozen=True)
@@ -39,35 +37,35 @@ class DemoOnDisk:
         self.forge.write_push_records(self.tree.root / "push_records")
 
 
-def build(source: CourseTree, students: Sequence[DemoStudent], out: Path) -> DemoOnDisk:
+def build(source: CourseTree, demo: DemoClass, out: Path) -> DemoOnDisk:
     """Write course tree, roster, marks and repositories below `out`.
 
     Raises:
-        ConfigurationError: the course tree has not the two assignments that the demo is about.
+        ConfigurationError: the course tree has not what the demo is about.
     """
-    tree = _copy_course(source, out / "course")
+    _refuse_another_course(source)
+    tree = cut_course(source, out / "course", dict(TASKS))
     forge = Forge(out / "forge", tree.course.time_zone)
     forge.folder.mkdir(parents=True)
     checkouts = [
-        _history(tree, forge, student, hours_early=2 + 3 * number) for number, student in enumerate(students)
+        _history(tree, forge, student, hours_early=2 + 3 * number)
+        for number, student in enumerate(demo.students)
     ]
-    _write_roster(tree.root, forge, students)
-    _write_marks(tree, students)
+    _write_roster(tree.root, forge, demo)
+    write_marks(tree, demo, [name for name, _ in TASKS])
     return DemoOnDisk(tree, forge, tuple(left for left in checkouts if left is not None))
 
 
-def _copy_course(source: CourseTree, folder: Path) -> CourseTree:
-    missing = [name for name, _ in TASKS if name not in source.assignment_ids()]
-    if missing:
-        raise ConfigurationError(
-            f"the demo needs the assignment {missing[0]} in the course tree {source.root}"
-        )
-    for name in COPIED:
-        shutil.copytree(source.root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    settings = (source.root / "course.toml").read_text(encoding="utf-8")
-    local = settings.replace('protocols = ["https"]', 'protocols = ["file"]')
-    (folder / "course.toml").write_text(local, encoding="utf-8")
-    return CourseTree.open(folder)
+def _refuse_another_course(source: CourseTree) -> None:
+    """The students hand in two tasks of this course; another course has none of these."""
+    for name, task in TASKS:
+        if name not in source.assignment_ids():
+            raise ConfigurationError(f"the demo needs the assignment {name} in the course tree {source.root}")
+        if task not in [known.id for known in source.assignment(name).tasks]:
+            raise ConfigurationError(f"the demo needs the task {task} in {name}")
+    for name in COMPONENTS:
+        if source.component_rubric(name) is None:
+            raise ConfigurationError(f"the demo needs {source.name_of(source.rubric_path(name))}")
 
 
 def _history(
@@ -118,34 +116,7 @@ def _moment(tree: CourseTree, number: int, *, hours: int) -> str:
     return (deadline + timedelta(hours=hours)).strftime("%Y-%m-%d %H:%M")
 
 
-def _write_roster(folder: Path, forge: Forge, students: Sequence[DemoStudent]) -> None:
-    header = ["student", "name", "level", "team", "repo_url"]
-    rows = [[s.handle, s.name, s.level, s.handle, forge.url(s.handle)] for s in students]
-    _write_csv(folder / "roster.csv", header, rows)
-
-
-def _write_marks(tree: CourseTree, students: Sequence[DemoStudent]) -> None:
-    """The marks that people give: the exam, the project, and the analytic tasks."""
-    marks = tree.root / "marks"
-    marks.mkdir()
-    _write_csv(marks / "exam.csv", ["student", "points"], [[s.handle, str(s.exam)] for s in students])
-    _write_csv(marks / "project.csv", ["student", "points"], [[s.handle, str(s.project)] for s in students])
-    for number, (name, _) in enumerate(TASKS):
-        rows = [row for s in students for row in _written_marks(tree, name, s.handle, s.written[number])]
-        _write_csv(marks / f"{name}.csv", ["team", "criterion", "points", "reason"], rows)
-
-
-def _written_marks(tree: CourseTree, name: str, team: str, points: int) -> list[list[str]]:
-    """Spread a student's written points over the manual criteria, from the first to the last."""
-    rows, left = [], points
-    for criterion in tree.rubric(name).criteria:
-        if criterion.kind == "manual":
-            given = min(left, int(criterion.points))
-            left -= given
-            rows.append([team, criterion.id, str(given), "marked by hand, see the annotated scan"])
-    return rows
-
-
-def _write_csv(path: Path, header: list[str], rows: list[list[str]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as handle:
-        csv.writer(handle, lineterminator="\n").writerows([header, *rows])
+def _write_roster(folder: Path, forge: Forge, demo: DemoClass) -> None:
+    header = ["student", "name", "level", "team", "project_team", "repo_url"]
+    rows = [[s.handle, s.name, s.level, s.handle, s.project, forge.url(s.handle)] for s in demo.students]
+    write_csv(folder / "roster.csv", header, rows)

@@ -1,5 +1,6 @@
 """students/class.toml in; what each student hands in and does with the repository, out."""
 
+from decimal import Decimal
 from enum import StrEnum
 from importlib.resources import as_file, files
 
@@ -41,6 +42,22 @@ class Edit(Record):
     new: str
 
 
+class OwnMark(Record):
+    """Points of the project that one member has alone."""
+
+    criterion: str
+    points: Decimal
+    reason: str
+
+
+class DemoProject(Record):
+    """A group of the project; who is in it, its members say."""
+
+    handle: str
+    points: int
+    """For what the group earns together, out of 90."""
+
+
 class DemoStudent(Record):
     """One student of the demo class."""
 
@@ -55,7 +72,10 @@ class DemoStudent(Record):
     written: tuple[int, int]
     """Points for the analytic tasks of the two assignments, out of 35."""
     exam: int
-    project: int
+    project: str
+    """Handle of the group."""
+    own_project_marks: tuple[OwnMark, ...] = ()
+    """Other than full points for the own part and attendance, or other than the group's."""
     earns_nothing_for: tuple[str, ...] = ()
     """Criteria that must come out as zero."""
     needs_person: bool = False
@@ -69,10 +89,11 @@ class DemoStudent(Record):
 class DemoClass(Record):
     """students/class.toml."""
 
+    projects: tuple[DemoProject, ...]
     students: tuple[DemoStudent, ...]
 
 
-def demo_class() -> tuple[DemoStudent, ...]:
+def demo_class() -> DemoClass:
     """Everybody in the demo."""
     with as_file(files("grader.demo") / "students" / "class.toml") as path:
-        return read_record(path, DemoClass, file="students/class.toml").record().students
+        return read_record(path, DemoClass, file="students/class.toml").record()

@@ -9,7 +9,7 @@ from pathlib import Path
 from grader import pipeline
 from grader.course.tree import CourseTree
 from grader.demo.build import TASKS, build
-from grader.demo.roster import DemoStudent, demo_class
+from grader.demo.roster import DemoClass, DemoStudent, demo_class
 from grader.display import cases_text
 from grader.errors import ConfigurationError
 from grader.pipeline import ClassGrades, Observer, Run
@@ -35,17 +35,17 @@ def show(out: Path, *, course: Path | None, slots: int, keep: bool, observe: Obs
         ConfigurationError: `out` has files in it that the demo did not write.
     """
     out = out.resolve()
-    students = demo_class()
+    demo = demo_class()
     if not (keep and (out / MARK).exists()):
         _clear(out)
-        _build(course, students, out, observe)
+        _build(course, demo, out, observe)
     grades = pipeline.grade(_run(out, slots=slots, observe=observe), [name for name, _ in TASKS])
-    surprises = [surprise for student in students for surprise in _surprises(student, grades)]
-    return Said(text=_text(students, grades, surprises, out), as_expected=not surprises)
+    surprises = [surprise for student in demo.students for surprise in _surprises(student, grades)]
+    return Said(text=_text(demo.students, grades, surprises, out), as_expected=not surprises)
 
 
-def _build(course: Path | None, students: Sequence[DemoStudent], out: Path, observe: Observer) -> None:
-    on_disk = build(CourseTree.open(course), students, out)
+def _build(course: Path | None, demo: DemoClass, out: Path, observe: Observer) -> None:
+    on_disk = build(CourseTree.open(course), demo, out)
     pipeline.look(_run(out, slots=1, observe=observe))
     on_disk.after_the_deadline()
     (out / MARK).write_text("written by `grader demo`, which will overwrite it\n", encoding="utf-8")
@@ -90,7 +90,8 @@ def _surprises(student: DemoStudent, grades: ClassGrades) -> list[str]:
 
 def _text(students: Sequence[DemoStudent], grades: ClassGrades, surprises: Sequence[str], out: Path) -> str:
     rows = {row.student: row for row in grades.rows}
-    lines = [f"{'student':<22}{'a1':>7}{'a3':>7}{'final':>7}  {'':<4}story"]
+    columns = [_out_of(name, grades) for name, _ in TASKS]
+    lines = [f"{'student':<22}{columns[0]:>9}{columns[1]:>9}{'final':>7}  {'':<4}story"]
     lines += [_line(student, rows[student.handle], grades) for student in students]
     again = f"grader grade a3 --course {_short(out / 'course')} --only {students[0].handle} --json"
     return "\n".join(
@@ -108,12 +109,18 @@ def _text(students: Sequence[DemoStudent], grades: ClassGrades, surprises: Seque
     )
 
 
+def _out_of(assignment: str, grades: ClassGrades) -> str:
+    """`a1 of 60`: one task and the written questions are not all of an assignment."""
+    number = next((sheet.out_of for sheet in grades.marksheets(assignment)), Decimal(0))
+    return f"{assignment.partition('_')[0]} of {number.normalize():f}"
+
+
 def _line(student: DemoStudent, row: GradeRow, grades: ClassGrades) -> str:
     totals = [
         next((s.total for s in grades.marksheets(name) if s.team == student.handle), None)
         for name, _ in TASKS
     ]
-    numbers = "".join(f"{_number(total):>7}" for total in (*totals, row.total))
+    numbers = "".join(f"{_number(total):>9}" for total in totals) + f"{_number(row.total):>7}"
     return f"{student.handle:<22}{numbers}  {row.letter or '':<4}{student.story}"
 
 
