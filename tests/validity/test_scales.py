@@ -21,10 +21,18 @@ TASKS = [
     for task in found.tasks
     if "gpu" in task.scales and (TREE.reference_dir(name) / f"{task.module}.py").is_file()
 ]
-NARROW = {"width": 32, "hidden_dim": 32, "layers": 2, "latent_dim": 8}
-"""Sizes of networks, for a machine without an accelerator; sizes of the data stay those of the scale."""
-ONLY_PUBLIC = ("autoregressive",)
-"""Tasks whose hidden checks draw hundreds of images pixel by pixel, a minute of work at 28 x 28."""
+NARROW = {
+    "width": 32,
+    "hidden_dim": 32,
+    "layers": 2,
+    "blocks": 2,
+    "latent_dim": 8,
+    "context": 20,
+    "steps": 60,
+}
+"""Sizes of models, for a machine without an accelerator; sizes of the images stay those of the scale."""
+ONLY_PUBLIC = ("autoregressive", "transformer")
+"""Tasks whose hidden checks take a minute: images drawn pixel by pixel, and every prefix of many sequences."""
 SHORT = {"steps": 40, "batch": 32, "critic_steps": 2, "wall_s": 60}
 
 
