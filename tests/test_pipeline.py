@@ -112,13 +112,76 @@ def test_no_name_leaves_the_roster(give, run_for, tmp_path):
         assert b"Name of Ada" not in path.read_bytes(), path
 
 
-def test_an_unreachable_repository_costs_nothing_and_asks_for_a_person(give, run_for):
+def test_an_unreachable_repository_costs_nothing_and_asks_for_a_person(give, run_for, tmp_path):
     give("ada", RIGHT)
     grades = pipeline.grade(run_for("ada", "gone"), ["t1_toy"])
     gone = sheet(grades, "gone")
     assert gone.total is None
     assert gone.flags
     assert sheet(grades, "ada").total == Decimal(95)
+    flags = flags_of("gone", tmp_path)
+    assert flags.startswith("t1_toy: the repository could not be read since the deadline")
+    assert flags.count("could not be read") == 1
+    assert flags_of("ada", tmp_path) == ""
+
+
+def flags_of(handle, tmp_path):
+    with (tmp_path / "out" / "grades.csv").open() as file:
+        return next(row["flags"] for row in csv.DictReader(file) if row["student"] == handle)
+
+
+def test_a_history_that_was_amended_after_the_deadline_is_flagged_in_the_gradebook(
+    toy_tree, forge, give, run_for, tmp_path
+):
+    checkout = give("ada", RIGHT)
+    checkout.commit("work", "2025-06-07 09:00", {"t1/counting.py": WRONG}, amend=True)
+    checkout.push("2025-06-07 09:00", force=True)
+    forge.write_push_records(toy_tree.root / "push_records")
+    grades = pipeline.grade(run_for("ada"), ["t1_toy"])
+    assert sheet(grades, "ada").total == Decimal(95)
+    assert "t1_toy: the branch was rewritten or removed after the deadline" in flags_of("ada", tmp_path)
+
+
+EXAM = """
+assignment = "exam"
+title = "The exam"
+
+[[criteria]]
+id = "q1"
+title = "Q1 Counting"
+points = 60
+kind = "manual"
+
+[[criteria]]
+id = "q2"
+title = "Q2 Proving"
+points = 40
+kind = "manual"
+"""
+
+
+def test_an_exam_divided_into_criteria_is_summed_and_shown_with_its_reasons(
+    toy_tree, give, run_for, tmp_path
+):
+    for handle in ("ada", "bob"):
+        give(handle, RIGHT)
+    run = run_for("ada", "bob")
+    write(toy_tree.root / "rubrics/exam.toml", EXAM)
+    write(
+        toy_tree.root / "marks/exam.csv",
+        "student,criterion,points,reason",
+        "ada,q1,50,one case forgotten",
+        "ada,q2,30,",
+        "bob,q1,60,",
+        "bob,q2,,",
+    )
+    ada, bob = pipeline.grade(run, ["t1_toy"]).rows
+    assert next(cell.points for cell in ada.cells if cell.item == "exam") == 80
+    assert ada.total is not None
+    assert (bob.total, bob.flags) == (None, ("exam: not yet marked: Q2 Proving",))
+    page = (tmp_path / "out" / "students" / "ada.html").read_text()
+    assert "Q1 Counting" in page
+    assert "one case forgotten" in page
 
 
 def test_a_push_record_that_is_none_stops_nobody_and_costs_nothing(toy_tree, give, run_for):
