@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from grader.cli import main
 from grader.demo.forge import Forge
+from grader.starter_notebook import write_notebook
 
 RIGHT = "def add(a, b):\n    return a + b\n\ndef mean_of(numbers):\n    return sum(numbers) / len(numbers)\n"
 
@@ -274,3 +275,26 @@ def test_the_readme_names_every_command():
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
     for name in main.commands:
         assert f"grader {name}" in readme, name
+
+
+def test_another_scale_gets_bands_of_its_own(grader, toy_tree):
+    settings = toy_tree.assignment_dir("t1_toy") / "assignment.toml"
+    settings.write_text(settings.read_text() + "\n[scales.large]\ntrain_images = 9\n")
+    before = toy_tree.bands_path("t1_toy").read_bytes()
+    command = ("--seeds", 3, "--course", toy_tree.root, "--sandbox", "fake", "--scale")
+    result = grader("calibrate", "t1", *command, "large")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.strip().endswith("bands_large.json")
+    assert toy_tree.bands_path("t1_toy").read_bytes() == before
+    refused = grader("calibrate", "t1", *command, "huge")
+    assert refused.exit_code == 3
+    assert "t1_toy has no scale 'huge'" in refused.stderr
+
+
+def test_a_starter_may_be_one_notebook(grader, toy_tree, tmp_path):
+    write_notebook(toy_tree, "t1")
+    chosen = ("starter", "t1", tmp_path / "t1", "--form", "notebook", "--course", toy_tree.root)
+    assert grader(*chosen).exit_code == 0
+    assert [path.suffix for path in (tmp_path / "t1").glob("*.*")].count(".ipynb") == 1
+    checked = grader("check", tmp_path / "t1")
+    assert "is not implemented yet" in checked.stdout
