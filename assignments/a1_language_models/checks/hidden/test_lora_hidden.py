@@ -117,5 +117,7 @@ def test_the_new_source_is_learnt(lora_logits, lora_source, lora_weights):
 def test_distance_to_the_new_source(lora_logits, lora_source, lora_weights, measure):
     count = len(lora_logits)
     before = lora_source.excess(lora.our_logits(lora_weights, torch.arange(count)))
-    measure("lora_nats_over_entropy_baseline", before, unit="nats per symbol", n=count)
-    measure("lora_nats_over_entropy", lora_source.excess(lora_logits), unit="nats per symbol", n=count)
+    after = lora_source.excess(lora_logits)
+    measure("lora_nats_over_entropy", after, unit="nats per symbol", n=count)
+    measure("lora_excess_left_baseline", 1.0, unit="of the excess before", n=count)
+    measure("lora_excess_left", after / before, unit="of the excess before", n=count)
