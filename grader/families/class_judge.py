@@ -16,6 +16,8 @@ from torch import Tensor
 ROUNDNESS = 0.1
 """Share of the round covariance in that of each class."""
 ROWS_AT_A_TIME = 250
+COPY_MARGIN = 0.15
+"""What the share of copies may be above the natural one."""
 
 
 @dataclass(frozen=True)
@@ -79,15 +81,41 @@ def spread_within_classes(
     return min(shares)
 
 
+@dataclass(frozen=True)
+class CopyShare:
+    """How many images lie far closer to a training image than to any other image of the source."""
+
+    share: float
+    natural: float
+    """The same share among real images that nobody trained on."""
+
+    @property
+    def limit(self) -> float:
+        """The natural share and a margin, which is more than five standard errors of it for 250 images."""
+        return self.natural + COPY_MARGIN
+
+    @property
+    def found_copies(self) -> bool:
+        """Whether there are more of them than chance gives."""
+        return self.share > self.limit
+
+
 def share_of_copies(
     samples: Float[Tensor, "n D"], *, training: Float[Tensor, "m D"], held_out: Float[Tensor, "k D"]
-) -> float:
-    """Share of the samples that lie far closer to a training image than to any held-out one.
+) -> CopyShare:
+    """Test whether a sampler returns what it was trained on.
 
     "Far closer" is less than half the squared distance. Blurred samples lie close to both, so blur is no
     copy; training images lie at distance 0 from themselves, and copies that are changed a little near it.
+    One half of the held-out images is what to be far from, the other half shows what is natural.
     """
-    return float((_nearest(samples, training) < 0.5 * _nearest(samples, held_out)).double().mean())
+    half = len(held_out) // 2
+
+    def share(images: Tensor) -> float:
+        near = _nearest(images, training) < 0.5 * _nearest(images, held_out[half:])
+        return float(near.double().mean())
+
+    return CopyShare(share=share(samples), natural=share(held_out[:half]))
 
 
 def _rounder(covariance: Float[Tensor, "D D"]) -> Float[Tensor, "D D"]:

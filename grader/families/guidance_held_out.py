@@ -1,11 +1,12 @@
 """A conditional diffusion model's training in, its weights and its errors on held-out images out.
 
-Held-out images reach a worker once each, with noise, and what comes back is compared by us. What a model is
-worth without knowing how pixels go together is computed here, too.
+Held-out images reach a worker with noise, from the noisiest step on, and what comes back is compared by us.
+What a model is worth that does not know how pixels go together is computed here, too.
 
 Letters in shapes: B images of C x S x S pixels in [-1, 1], N of them to train on, T steps counted from 0.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -15,7 +16,8 @@ from torch import Tensor
 
 from grader.candidate import Candidate, Generator, Remote
 from grader.families.answers import as_floats
-from grader.families.diffusion import Schedule, noise_like, q_sample
+from grader.families.diffusion import Schedule
+from grader.families.diffusion_bound import path_backwards
 from grader.families.guidance import Denoiser, State, columns
 
 TRAINING_GRACE_S = 15.0
@@ -70,41 +72,54 @@ def train(
     )
 
 
-@dataclass(frozen=True)
-class NoisyImages:
-    """Held-out images, each at one step only, so that no two questions are about the same image.
+# Errors on held-out images
 
-    A model that remembers what it was asked has nothing to put together.
+StepNoise = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""`noise(x_t [B, C, S, S], t [B], rows [B])` → the noise in x_t, where `rows` says which images these are."""
+
+
+def errors_of_noise(
+    noise: StepNoise, images: Float[Tensor, "B C S S"], schedule: Schedule, *, seed: int
+) -> Float[Tensor, " B"]:
+    """Mean squared error of the noise over all steps, one value per image; 1 for a prediction of nothing.
+
+    Each image is shown along one path of the forward process from its noisy end, so that a model that
+    remembers what it was asked knows nothing that x_t does not tell; see `diffusion_bound`.
+
+    Args:
+        noise: a model; it is given the images of each step in disorder.
+        images: that nobody trained on.
+        schedule: of the forward process.
+        seed: of the paths and the orders.
     """
-
-    x_t: Float[Tensor, "B C S S"]
-    t: Int[Tensor, " B"]
-    noise: Float[Tensor, "B C S S"]
-
-    def errors(self, found: Float[Tensor, "B C S S"]) -> Float[Tensor, " B"]:
-        """Mean squared error of predicted noise, one value per image; 1 for a prediction of nothing."""
-        return (found.double() - self.noise).square().flatten(1).mean(1)
-
-
-def noisy_images(images: Float[Tensor, "B C S S"], schedule: Schedule, *, seed: int) -> NoisyImages:
-    """Noise each image to one step; all steps are equally frequent."""
     generator = torch.Generator().manual_seed(seed)
-    t = torch.randperm(len(images), generator=generator) % len(schedule)
-    noise = noise_like(images, generator)
-    return NoisyImages(x_t=q_sample(images, t, noise, schedule).float(), t=t, noise=noise)
+    total = torch.zeros(len(images), dtype=torch.float64)
+    for t, x_t in path_backwards(images, schedule, generator):
+        order = torch.randperm(len(images), generator=generator)
+        found = noise(x_t[order], torch.full((len(images),), t), order)[order.argsort()]
+        clean = schedule.alpha_bar[t].sqrt() * images.double()
+        wanted = (x_t.double() - clean) / schedule.noise_variance[t].sqrt()
+        total += (found.double() - wanted).square().flatten(1).mean(1)
+    return total / len(schedule)
 
 
-def pixelwise_noise(
-    noisy: NoisyImages, *, images: Float[Tensor, "N C S S"], schedule: Schedule
-) -> Float[Tensor, "B C S S"]:
+def pixelwise_noise(images: Float[Tensor, "N C S S"], schedule: Schedule) -> StepNoise:
     """The trivial model: each pixel is Gaussian, and knows neither the others nor the label.
 
     Args:
-        noisy: images with noise.
         images: to take the mean and variance of each pixel from.
         schedule: of the forward process.
     """
     mean, variance = images.double().mean(0), images.double().var(0)
-    signal, noisy_share = columns(schedule.alpha_bar[noisy.t]), columns(schedule.noise_variance[noisy.t])
-    centred = noisy.x_t.double() - signal.sqrt() * mean
-    return noisy_share.sqrt() * centred / (signal * variance + noisy_share)
+
+    def noise(x_t: Tensor, t: Tensor, _: Tensor) -> Tensor:
+        signal, noisy = columns(schedule.alpha_bar[t]), columns(schedule.noise_variance[t])
+        expected: Tensor = noisy.sqrt() * (x_t.double() - signal.sqrt() * mean) / (signal * variance + noisy)
+        return expected
+
+    return noise
+
+
+def labelled(model: Denoiser, y: Int[Tensor, " B"]) -> StepNoise:
+    """The noise that a model sees in images with these labels."""
+    return lambda x_t, t, rows: model.predict_noise(x_t, t, y[rows])

@@ -11,7 +11,7 @@ from grader.families.guidance import (
     reported_guidance,
     reported_samples,
 )
-from grader.families.guidance_held_out import noisy_images
+from grader.families.guidance_held_out import errors_of_noise, labelled
 from grader.families.vae import disagreement
 
 pytestmark = pytest.mark.task("guidance")
@@ -70,10 +70,9 @@ def test_sampling_with_the_label_alone(candidate, guidance_world, noise):
 
 
 def test_training_lowers_the_error_of_the_noise(exam, guidance_trained, images, schedule):
-    chosen = 2 * images.train[:300] - 1
-    noisy = noisy_images(chosen, schedule, seed=exam.seed_for("guidance public: error"))
-    found = guidance_trained.model.predict_noise(noisy.x_t, noisy.t, images.train_label[:300])
-    error = float(noisy.errors(found).mean())
+    model = labelled(guidance_trained.model, images.train_label[:300])
+    seed = exam.seed_for("guidance public: error")
+    error = float(errors_of_noise(model, 2 * images.train[:300] - 1, schedule, seed=seed).mean())
     assert error < 0.5, (
         f"after training the mean squared error of the noise is {error:.2f}; a guess of 0 has 1"
     )
