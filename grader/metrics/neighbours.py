@@ -40,7 +40,7 @@ def coverage(
     Raises:
         ValueError: too few points, or features of different sizes.
 
-    Source: Naeem et al. 2020, arXiv:2002.09797, equation 6.
+    Source: Naeem et al. 2020, arXiv:2002.09797.
     """
     if len(real) <= neighbours or len(samples) == 0 or samples.shape[1] != real.shape[1]:
         raise ValueError(
