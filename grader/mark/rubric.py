@@ -18,6 +18,9 @@ from grader.records import Decision, Examination, Mark, Marksheet, Snapshot
 DOUBTFUL = (Decision.GAP, Decision.REWRITTEN)
 """Decisions that took a commit and still need a person; where none could be taken, the problem says so."""
 
+MOST_LISTED = 3
+"""Criteria that a flag names; more are counted."""
+
 
 def mark(
     snapshot: Snapshot,
@@ -116,7 +119,12 @@ def _flags(snapshot: Snapshot, marks: tuple[Mark, ...]) -> tuple[str, ...]:
             held_up.setdefault(mark.reason, []).append(mark.title)
     if snapshot.problem_is_ours:
         return (*doubts, *held_up)
-    return (*doubts, *(f"{', '.join(titles)}: {reason}" for reason, titles in held_up.items()))
+    return (*doubts, *(f"{_listed(titles)}: {reason}" for reason, titles in held_up.items()))
+
+
+def _listed(titles: list[str]) -> str:
+    more = len(titles) - MOST_LISTED
+    return ", ".join(titles) if more <= 0 else f"{', '.join(titles[:MOST_LISTED])} and {more} more"
 
 
 def _refuse_strangers(snapshot: Snapshot, examination: Examination | None, rubric: Rubric) -> None:

@@ -427,3 +427,9 @@ def test_a_doubt_about_the_commit_is_a_reason_to_look(decision):
 def test_context_about_a_commit_that_nobody_doubts_is_no_reason():
     found = snapshot().evidence.model_copy(update={"flags": ("branch `x` has newer work",)})
     assert marked(criterion("manual"), collected=snapshot(evidence=found)).flags == ()
+
+
+def test_a_flag_about_many_criteria_names_the_first_and_counts_the_rest():
+    many = [criterion(id=f"c{number}", title=f"Number {number}", checks=(GOOD,)) for number in range(5)]
+    (flag,) = marked(*many, exam=examination({GOOD: None})).flags
+    assert flag.startswith("Number 0, Number 1, Number 2 and 2 more: could not be checked")
