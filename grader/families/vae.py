@@ -76,7 +76,14 @@ class Vae:
         self._config = config
 
     @classmethod
-    def build(cls, candidate: Candidate, config: SimpleNamespace, state: State | None = None) -> "Vae":
+    def build(
+        cls,
+        candidate: Candidate,
+        config: SimpleNamespace,
+        state: State | None = None,
+        *,
+        device: str = "cpu",
+    ) -> "Vae":
         """Construct the submission's model, with given weights if any, in evaluation mode.
 
         Raises:
@@ -85,6 +92,8 @@ class Vae:
         remote = candidate.VAE(config)
         if not isinstance(remote, Remote):
             raise WrongAnswer(f"`VAE(config)` is {describe(remote)} where a model is asked for")
+        if device != "cpu":
+            remote.to(device)
         model = cls(remote, config)
         if state is not None:
             model.load(state)
@@ -170,7 +179,9 @@ def our_iwae(model: Vae, x: Float[Tensor, "B D"], noise: Float[Tensor, "K B d"])
     return posterior.importance_bound(x, noise=noise, logits=logits)
 
 
-def with_a_telling_posterior(candidate: Candidate, config: SimpleNamespace, x: Float[Tensor, "B D"]) -> Vae:
+def with_a_telling_posterior(
+    candidate: Candidate, config: SimpleNamespace, x: Float[Tensor, "B D"], *, device: str = "cpu"
+) -> Vae:
     """An untrained model whose posterior differs from the prior, so that errors in its bounds show.
 
     Fresh networks give a KL near 0, where even a wrong sign goes unseen. All weights are enlarged by one
@@ -179,7 +190,7 @@ def with_a_telling_posterior(candidate: Candidate, config: SimpleNamespace, x: F
     Raises:
         CandidateError: the untrained model does not answer as it should.
     """
-    model = Vae.build(candidate, config)
+    model = Vae.build(candidate, config, device=device)
     fresh = state = model.state()
     nats = float(model.encode(x).kl().mean())
     for factor in FACTORS:

@@ -97,7 +97,7 @@ def train(
     Raises:
         CandidateError: it raised, did not end within the budget, or gives answers of the wrong kind.
     """
-    model = Vae.build(candidate, config)
+    model = Vae.build(candidate, config, device=device)
     before = questions.ask(model)
     history = candidate.call(
         "train_vae",

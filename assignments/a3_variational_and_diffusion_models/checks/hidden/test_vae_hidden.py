@@ -49,8 +49,8 @@ def test_kl_of_one_image_and_one_dimension(candidate, noise):
 
 
 @pytest.fixture
-def telling(candidate, config, digits):
-    return with_a_telling_posterior(candidate, config, digits.train[100:164])
+def telling(candidate, exam, config, digits):
+    return with_a_telling_posterior(candidate, config, digits.train[100:164], device=exam.device)
 
 
 def test_elbo_is_ours_on_the_same_noise(telling, config, digits, noise):
@@ -102,7 +102,7 @@ def test_training_reports_its_losses(exam, trained):
 @pytest.fixture(scope="session")
 def decoder(exam, config, trained):
     """The trained weights in a fresh worker, which never sees an image."""
-    return Vae.build(exam.fresh("vae"), config, trained.state)
+    return Vae.build(exam.fresh("vae"), config, trained.state, device=exam.device)
 
 
 def test_the_weights_are_the_whole_model(decoder, trained, config, noise):
@@ -135,7 +135,7 @@ def test_encode_depends_on_the_image_alone(trained, digits):
 def test_decode_depends_on_z_alone(exam, candidate, config, trained, decoder, bounds):
     chosen = torch.Generator().manual_seed(exam.seed_for("audit: draws"))
     draws = torch.randint(DRAWS, (bounds.z.shape[1],), generator=chosen)
-    elsewhere = Vae.build(candidate, config, trained.state)
+    elsewhere = Vae.build(candidate, config, trained.state, device=exam.device)
     for model, where in ((decoder, "again"), (elsewhere, "in another process")):
         gap = decoded_again(model, bounds, draws=draws, seed=exam.seed_for(f"audit: {where}"))
         assert gap < 1e-4, (

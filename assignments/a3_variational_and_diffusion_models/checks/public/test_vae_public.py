@@ -21,8 +21,8 @@ def test_kl_has_its_closed_form(candidate, noise):
     assert not wrong, f"kl_divergence gives {wrong} (nats, summed over the latent dimensions)"
 
 
-def test_every_method_takes_one_image_and_many(candidate, config, digits, noise):
-    model = Vae.build(candidate, config)
+def test_every_method_takes_one_image_and_many(candidate, exam, config, digits, noise):
+    model = Vae.build(candidate, config, device=exam.device)
     for count in (1, 5):
         x, eps = digits.train[:count], noise("public: shapes", 3, count, config.latent_dim)
         model.encode(x)
@@ -38,24 +38,24 @@ def test_decode_gives_logits_and_no_probabilities(trained):
     )
 
 
-def test_elbo_is_log_likelihood_minus_kl(candidate, config, digits, noise):
+def test_elbo_is_log_likelihood_minus_kl(candidate, exam, config, digits, noise):
     x, eps = digits.train[:16], noise("public: elbo", 16, config.latent_dim)
-    model = with_a_telling_posterior(candidate, config, x)
+    model = with_a_telling_posterior(candidate, config, x, device=exam.device)
     wrong = disagreement(model.elbo(x, eps), our_elbo(model, x, eps))
     assert not wrong, (
         f"elbo gives {wrong}: log p(x|z) summed over the pixels, minus the KL, at z = mu + std * eps"
     )
 
 
-def test_iwae_is_the_log_of_the_mean_weight(candidate, config, digits, noise):
+def test_iwae_is_the_log_of_the_mean_weight(candidate, exam, config, digits, noise):
     x, eps = digits.train[:16], noise("public: iwae", 5, 16, config.latent_dim)
-    model = with_a_telling_posterior(candidate, config, x)
+    model = with_a_telling_posterior(candidate, config, x, device=exam.device)
     wrong = disagreement(model.iwae(x, eps), our_iwae(model, x, eps))
     assert not wrong, f"iwae with 5 draws gives {wrong}: the log of the mean of p(x, z) / q(z|x)"
 
 
-def test_samples_are_probabilities(candidate, config):
-    Vae.build(candidate, config).sample(7, seed=1)
+def test_samples_are_probabilities(candidate, exam, config):
+    Vae.build(candidate, config, device=exam.device).sample(7, seed=1)
 
 
 def test_training_raises_the_bound(trained):
