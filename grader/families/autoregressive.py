@@ -43,7 +43,14 @@ class ImageModel:
         self.remote = remote
 
     @classmethod
-    def build(cls, candidate: Candidate, config: SimpleNamespace, state: State | None = None) -> "ImageModel":
+    def build(
+        cls,
+        candidate: Candidate,
+        config: SimpleNamespace,
+        state: State | None = None,
+        *,
+        device: str = "cpu",
+    ) -> "ImageModel":
         """Construct the submission's model, with given weights if any, in evaluation mode.
 
         Raises:
@@ -56,6 +63,8 @@ class ImageModel:
             )
         if state is not None:
             remote.load_state_dict(dict(state))
+        if device != "cpu":
+            remote.to(device)
         remote.eval()
         return cls(remote)
 
@@ -124,7 +133,7 @@ def train(
     Raises:
         CandidateError: it raised, did not end within the budget, or gives answers of the wrong kind.
     """
-    model = ImageModel.build(candidate, config)
+    model = ImageModel.build(candidate, config, device=device)
     history = candidate.call(
         "train_autoregressive",
         model.remote,

@@ -43,7 +43,14 @@ class FlowModel:
         self.remote = remote
 
     @classmethod
-    def build(cls, candidate: Candidate, config: SimpleNamespace, state: State | None = None) -> "FlowModel":
+    def build(
+        cls,
+        candidate: Candidate,
+        config: SimpleNamespace,
+        state: State | None = None,
+        *,
+        device: str = "cpu",
+    ) -> "FlowModel":
         """Construct the submission's model in double precision, with given weights if any, for evaluation.
 
         Raises:
@@ -54,6 +61,8 @@ class FlowModel:
             raise WrongAnswer(f"`Flow(config)` is {describe(remote)} where a model is asked for")
         if state is not None:
             remote.load_state_dict(dict(state))
+        if device != "cpu":
+            remote.to(device)
         remote.eval()
         remote.double()
         return cls(remote)
@@ -127,7 +136,7 @@ def train(
     Raises:
         CandidateError: it raised, did not end within the budget, or gives answers of the wrong kind.
     """
-    model = FlowModel.build(candidate, config)
+    model = FlowModel.build(candidate, config, device=device)
     model.remote.float()
     history = candidate.call(
         "train_flow",

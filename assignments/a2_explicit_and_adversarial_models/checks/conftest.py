@@ -87,7 +87,7 @@ def flow_stirred(exam):
     def build(data_dim):
         candidate = exam.shared("flow")
         config = SimpleNamespace(**{**vars(exam.config("flow")), "data_dim": data_dim})
-        model = flow.FlowModel.build(candidate, config)
+        model = flow.FlowModel.build(candidate, config, device=exam.device)
         candidate.prop("stir").stir(model.remote, exam.seed_for("flow: stir") % 2**31)
         return model
 

@@ -43,7 +43,9 @@ NEIGHBOURS = {"first": -0.8, "left": 2.0, "corner": -1.2, "both": 1.5}
 @pytest.fixture(scope="session")
 def scorer(exam, autoregressive_trained):
     """The trained weights in a worker that sees every pixel only after it has predicted it."""
-    return ImageModel.build(exam.fresh(TASK), exam.config(TASK), autoregressive_trained.state)
+    return ImageModel.build(
+        exam.fresh(TASK), exam.config(TASK), autoregressive_trained.state, device=exam.device
+    )
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +56,7 @@ def whole_worker(exam):
 @pytest.fixture(scope="session")
 def whole(exam, whole_worker, autoregressive_trained):
     """The same weights in a worker that is shown whole images."""
-    return ImageModel.build(whole_worker, exam.config(TASK), autoregressive_trained.state)
+    return ImageModel.build(whole_worker, exam.config(TASK), autoregressive_trained.state, device=exam.device)
 
 
 # Causality
@@ -114,6 +116,7 @@ def test_samples_of_a_known_model_follow_its_law(exam, candidate, whole, autoreg
     first = autoregressive_digits.train[:1]
     is_flat = len(whole.remote.logits(first).shape) == 2
     model = candidate.prop("tiny_images").TinyImages(flat=is_flat, **NEIGHBOURS)
+    model.to(exam.device)
     drawn = sampled(candidate, model, (TINY_SAMPLES, 1, 2, 3), seed=exam.seed_for("samples: tiny"))
     images = every_image(2, 3)
     logits = neighbour_logits(images, **NEIGHBOURS).flatten(1)
@@ -130,7 +133,7 @@ def test_samples_of_a_known_model_follow_its_law(exam, candidate, whole, autoreg
 
 def test_samples_follow_the_generator(candidate, exam, autoregressive_trained):
     config = exam.config(TASK)
-    model = ImageModel.build(candidate, config, autoregressive_trained.state).remote
+    model = ImageModel.build(candidate, config, autoregressive_trained.state, device=exam.device).remote
     shape = (6, 1, config.side, config.side)
     first, again, other = (sampled(candidate, model, shape, seed=seed) for seed in (1, 1, 2))
     assert torch.equal(first, again), "the same seed gives other images; draw with the given generator"

@@ -27,13 +27,13 @@ ONE_IN_A_MILLION = 1e-6
 @pytest.fixture(scope="session")
 def density_worker(exam, flow_trained):
     """The trained weights in the worker that is asked for z."""
-    return FlowModel.build(exam.fresh(TASK), exam.config(TASK), flow_trained.state)
+    return FlowModel.build(exam.fresh(TASK), exam.config(TASK), flow_trained.state, device=exam.device)
 
 
 @pytest.fixture(scope="session")
 def point_worker(exam, flow_trained):
     """The trained weights in the worker that is asked for x and has never seen one."""
-    return FlowModel.build(exam.fresh(TASK), exam.config(TASK), flow_trained.state)
+    return FlowModel.build(exam.fresh(TASK), exam.config(TASK), flow_trained.state, device=exam.device)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.task("autoregressive")
 
 @pytest.fixture
 def untrained(candidate, exam):
-    return ImageModel.build(candidate, exam.config("autoregressive"))
+    return ImageModel.build(candidate, exam.config("autoregressive"), device=exam.device)
 
 
 def test_no_pixel_sees_itself_or_later_ones(untrained, autoregressive_digits, exam):
@@ -46,9 +46,9 @@ def test_samples_are_black_and_white(candidate, untrained, exam):
         sampled(candidate, untrained.remote, (count, 1, side, side), seed=count)
 
 
-def test_training_raises_the_likelihood(autoregressive_trained, autoregressive_digits, candidate, exam):
+def test_training_raises_the_likelihood(untrained, autoregressive_trained, autoregressive_digits):
     x = autoregressive_digits.train[:256]
-    before = float(ImageModel.build(candidate, exam.config("autoregressive")).log_likelihood(x).mean())
+    before = float(untrained.log_likelihood(x).mean())
     after = float(autoregressive_trained.model.log_likelihood(x).mean())
     assert after > before + 1, (
         f"training takes log p(x) from {before:.1f} to {after:.1f} nats an image; it has to rise"

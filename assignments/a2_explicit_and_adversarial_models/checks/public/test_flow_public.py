@@ -14,7 +14,7 @@ pytestmark = pytest.mark.task("flow")
 
 @pytest.fixture
 def untrained(candidate, exam):
-    return FlowModel.build(candidate, exam.config("flow"))
+    return FlowModel.build(candidate, exam.config("flow"), device=exam.device)
 
 
 @pytest.fixture
