@@ -277,7 +277,7 @@ class Marksheet(Record):
 
 
 class RecordedMarks(Record):
-    """The marks that were last given for one commit; measured ones stand while noise explains a new figure."""
+    """The marks that a commit was last given; measured ones stand while noise explains a new figure."""
 
     commit: str | None
     marksheet: Marksheet
