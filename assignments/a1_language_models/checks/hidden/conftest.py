@@ -139,9 +139,11 @@ def known(exam, trainer, prefix_worker, window_worker):
     training = source.walks(1, length=30_000, seed=exam.seed_for("training walk"))[0]
     walks = source.walks(256, length=SMALL.context + 1, seed=exam.seed_for("test walks"))
     model = lm.build(trainer, SMALL)
+    before = lm.weights_of(model)
     generator = Generator(exam.seed_for("source training"))
     lm.train(trainer, model, training, budget=SMALL_BUDGET, device=exam.device, generator=generator)
-    weights = lm.weights_of(model)
+    names = lm_learning.names_of(trainer.prop("inspector").parameter_names(model))
+    weights = lm_learning.only_trained(before, lm.weights_of(model), names)
     return Known(source, _audit(exam, weights, prefix_worker, window_worker, SMALL, walks, per_length=32))
 
 

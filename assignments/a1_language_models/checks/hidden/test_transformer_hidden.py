@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from grader.candidate import Generator
 from grader.data.text import decode, encode
 from grader.families import lm, lm_learning
 from grader.metrics.perplexity import bits_per_character, token_nll, unigram_nats, windows
@@ -15,6 +16,7 @@ IMPLAUSIBLE_BITS = 1.6
 """An n-gram model of order five reaches 2.2 with five times as much of the novel."""
 SHARE_OF_GAP = 0.4
 """Of what the symbol one lag ago tells; the reference misses 2 %, a model without positions 90 %."""
+TWO_STEPS = SimpleNamespace(steps=2, batch=3, wall_s=30)
 PROMPT = "The whale "
 IMPOSSIBLE = 4.75
 """One-sided standard errors for one in a million."""
@@ -100,6 +102,20 @@ def test_training_lowers_the_loss_that_we_measure(
     assert after < before - 0.5, (
         f"training took the loss on the training text from {before:.3g} to {after:.3g} nats per character "
         f"(trained parameters, all else as the constructor makes it); a fall of at least 0.5 is asked for"
+    )
+
+
+def test_two_steps_teach_little(exam, trainer, window_worker, training_tokens, config):
+    text = windows(training_tokens, context=config.context)[:128]
+    model = lm.build(trainer, config)
+    generator = Generator(exam.seed_for("two steps"))
+    lm.train(trainer, model, training_tokens, budget=TWO_STEPS, device=exam.device, generator=generator)
+    nats = _nats(window_worker, config, lm.weights_of(model), text)
+    least = unigram_nats(training_tokens, text[:, 1:].flatten(), symbols=config.vocab_size)
+    assert nats > least, (
+        f"after two steps of three windows the loss on the training text is {nats:.3g} nats per character; "
+        f"so little text does not even teach the frequencies of the letters ({least:.3g}): the budget says "
+        f"how much of the text is seen"
     )
 
 
