@@ -26,6 +26,7 @@ from grader.families.diffusion_bound import bits_per_pixel, variational_bound
 from grader.families.diffusion_oracle import CHANCE, GaussianData, ancestral_laws, departure
 from grader.families.image_judge import fit_judge
 from grader.families.image_samples import copies_found, quality, variety
+from grader.families.twins import moved_a_little
 from grader.families.vae import disagreement
 from grader.metrics.intervals import paired_difference
 
@@ -150,16 +151,16 @@ def ddpm_witness(exam, ddpm_config, ddpm_forecaster, images):
 
 @pytest.fixture(scope="session")
 def ddpm_bound(exam, ddpm_schedule, ddpm_witness, images):
-    return bound_of(ddpm_witness.at_step, exam, ddpm_schedule, images)
+    return bound_of(images.held_out, ddpm_witness.at_step, exam, ddpm_schedule)
 
 
-def bound_of(predict, exam, schedule, images):
+def bound_of(images, predict, exam, schedule):
     return variational_bound(
-        2 * images.held_out - 1,
+        2 * images - 1,
         predict,
         schedule=schedule,
         variance=schedule.beta,
-        levels=grey_levels(images.held_out),
+        levels=grey_levels(images),
         seed=exam.seed_for("ddpm: paths"),
     )
 
@@ -180,12 +181,32 @@ def ddpm_trivial(ddpm_schedule, images):
 
 def test_bound_on_held_out_images(exam, measure, ddpm_bound, ddpm_trivial, ddpm_schedule, images):
     """The error is that of the gain over the trivial model on the same paths: how hard they are cancels."""
-    bounds = (ddpm_bound, bound_of(ddpm_trivial.at_step, exam, ddpm_schedule, images))
+    bounds = (ddpm_bound, bound_of(images.held_out, ddpm_trivial.at_step, exam, ddpm_schedule))
     ours, trivial = (bits_per_pixel(bound.nats, pixels=images.held_out[0].numel()) for bound in bounds)
     error = paired_difference(ours, theirs=trivial).standard_error
     measure("ddpm_bits", float(ours.mean()), unit="bits per pixel", n=len(ours), standard_error=error)
     measure("ddpm_bits_baseline", float(trivial.mean()), unit="bits per pixel", n=len(trivial))
     exam.artifact("curve", "nats of each step of the bound", ddpm_bound.terms)
+
+
+def test_bound_on_images_that_nobody_has_seen(
+    exam, ddpm_bound, ddpm_forecaster, ddpm_trivial, ddpm_schedule, images
+):
+    """The held-out images, moved by a fraction of a pixel: what it costs more, beside the trivial model."""
+    levels, seed = grey_levels(images.held_out), exam.seed_for("ddpm: twins")
+    twins = moved_a_little(images.held_out, levels=levels, seed=seed)
+    more = [
+        bound_of(twins, model.at_step, exam, ddpm_schedule).nats.mean() - before.nats.mean()
+        for model, before in (
+            (ddpm_forecaster, ddpm_bound),
+            (ddpm_trivial, bound_of(images.held_out, ddpm_trivial.at_step, exam, ddpm_schedule)),
+        )
+    ]
+    gap = float(bits_per_pixel(more[0] - more[1], pixels=twins[0].numel()))
+    assert gap < 0.15, (
+        f"moved by a fraction of a pixel, the same images need {gap:.2f} bits more per pixel; the model "
+        "seems to know the images that are held out by heart"
+    )
 
 
 # Samples
