@@ -57,6 +57,11 @@ class _Case:
     def when(self) -> str:
         return self.deadline.name
 
+    @property
+    def punctual(self) -> str:
+        """What work is called that came before then; late work within its period is in time, not on time."""
+        return "on time" if self.deadline.name == Deadline.name else "in time"
+
     def ruling(
         self,
         commit: str | None,
@@ -139,7 +144,9 @@ def _without_proof(case: _Case) -> Ruling:
     seen = case.history.seen[only]
     if seen.time < case.deadline.first_late:
         witness = _WITNESS[seen.level]
-        said = f"{witness} shows commit {short(only)} before {case.when}, and nothing newer is on time"
+        said = (
+            f"{witness} shows commit {short(only)} before {case.when}, and nothing newer is {case.punctual}"
+        )
         return case.ruling(only, Decision.CONFIRMED, seen.level, said)
     if _pushed_late(case, only) and not _tolerated(case):
         return _nothing_pushed_in_time(case, only)
@@ -169,7 +176,7 @@ def _confirmed(case: _Case, proof: Sighting) -> Ruling:
     said = f"{proof.source} shows `{branch(case.ref)}` at commit {short(proof.commit)} before {case.when}"
     others = [head for head in case.claimed if head != proof.commit]
     if not others:
-        said = f"{said}, and nothing newer is on time"
+        said = f"{said}, and nothing newer is {case.punctual}"
         return case.ruling(proof.commit, Decision.CONFIRMED, proof.level, said, decided_by=[proof])
     said = f"{said}; other work that is dated on time ({_listed(others)}) was joined to it later"
     return case.ruling(proof.commit, Decision.CONFIRMED_OTHER_HEADS, proof.level, said, decided_by=[proof])

@@ -30,6 +30,11 @@ class CheckLine:
     counts_for: tuple[str, ...]
     """Titles of the criteria that they count for."""
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Where the checks are, each file once."""
+        return tuple(dict.fromkeys(name.check.partition("::")[0] for name in self.names))
+
 
 @dataclass(frozen=True)
 class CheckGroup:

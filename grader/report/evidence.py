@@ -73,7 +73,9 @@ def _kind(name: str) -> str:
 
 
 def _title(name: str) -> str:
-    return name.partition("/")[2] or name
+    """The name of an artifact without its kind, for people: `text/a_sample` is 'A sample'."""
+    words = (name.partition("/")[2] or name).replace("_", " ")
+    return words[:1].upper() + words[1:]
 
 
 def _pair(name: str, mine: Evidence | None, theirs: Evidence | None) -> SamplePair:

@@ -74,7 +74,7 @@ def test_the_same_message_is_said_once_for_all_its_checks():
     assert text.count("no answer within 5 s") == 1
     assert "4 checks failed" in text
     assert "the same message for 3 checks" in text
-    assert "hidden/test_elbo.py::test_c" in text
+    assert "a hidden check b hidden check c hidden check hidden/test_elbo.py ·" in text
 
 
 def test_checks_without_a_message_are_not_put_together():

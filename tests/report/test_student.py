@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from grader.records import CellState, Decision, EvidenceLevel, Mark, Outcome, Status
+from grader.records import Artifact, CellState, Decision, EvidenceLevel, Mark, Outcome, Status
 from grader.report.checks import check_words
 from grader.report.student import render_student
 
@@ -12,6 +12,7 @@ from .examples import (
     MARKS,
     ONE_DAY,
     PASSED,
+    REFERENCE_ARTIFACTS,
     assignment_view,
     cell,
     closed,
@@ -319,3 +320,15 @@ def test_a_penalty_by_hand_reads_as_one():
     text = text_of(grade=grade(cells=(cell("exam", "exam", marks=marks),)))
     assert "Over time: no penalty" in text
     assert "Too long: penalty" in text
+
+
+def test_evidence_is_named_in_words_and_only_what_is_drawn_has_a_key():
+    name = "curve/training_loss"
+    reference = examination(team="reference", artifacts=(Artifact(name=name, sha256="0" * 64),))
+    losses = REFERENCE_ARTIFACTS["curve/Negative ELBO"]
+    view = assignment_view(
+        examination=None, reference=reference, artifacts={}, reference_artifacts={name: losses}
+    )
+    page = Page(render_student(student(items=(view,))))
+    assert "Training loss reference solution" in " ".join(page.text.split())
+    assert [span["class"] for span in page.all("span") if "key" in span.get("class", "")] == ["key theirs"]
