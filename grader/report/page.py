@@ -1,7 +1,8 @@
 """A template's name and its values in, HTML out. The one place where text becomes a page.
 
 Two defences stand before every value, and no template can forget them: `finalize` makes invisible and
-reordering characters visible, then autoescape makes markup inert. What is markup already, `svg.py` made.
+reordering characters visible, then autoescape makes markup inert. What is markup already, `svg.py` and
+`images.py` made.
 """
 
 from functools import cache

@@ -1,6 +1,10 @@
+import base64
+import io
 from decimal import Decimal
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from grader.records import Artifact, CellState, Decision, EvidenceLevel, Mark, Outcome, Status
 from grader.report.checks import check_words
@@ -332,3 +336,12 @@ def test_evidence_is_named_in_words_and_only_what_is_drawn_has_a_key():
     page = Page(render_student(student(items=(view,))))
     assert "Training loss reference solution" in " ".join(page.text.split())
     assert [span["class"] for span in page.all("span") if "key" in span.get("class", "")] == ["key theirs"]
+
+
+def test_a_picture_of_many_grey_levels_is_whole():
+    noisy = np.random.default_rng(0).uniform(size=(64, 8, 8)).astype(np.float32)
+    view = assignment_view(artifacts={**ARTIFACTS, "images/Samples from the prior": noisy})
+    source = Page(render_student(student(items=(view,)))).all("img")[0]["src"]
+    assert len(source) > 4000
+    content = base64.b64decode(source.removeprefix("data:image/webp;base64,"), validate=True)
+    Image.open(io.BytesIO(content)).load()
