@@ -188,6 +188,15 @@ def test_images_show_what_the_caption_says(judge, samples, wanted, two_tower_cap
     )
 
 
+def test_images_have_the_ink_that_the_caption_says(samples, wanted, two_tower_captions, images):
+    writer, shape = two_tower_captions.writer, (-1, *images.train.shape[1:])
+    found = writer.captions(samples.float().reshape(shape), writer.labels(wanted))
+    share = float((found[:, 0] == wanted[:, 0]).double().mean())
+    assert share > 0.75, (
+        f"{share:.0%} of the generated images are as heavy or light as their caption says; 75% are needed"
+    )
+
+
 def test_images_of_a_class_are_varied(samples, wanted, two_tower_captions, images):
     share = spread_within_classes(
         samples,
