@@ -274,22 +274,16 @@ def prove(
     """
     from grader.course.tree import CourseTree
     from grader.display import Display
-    from grader.prove import table
-    from grader.prove.run import chosen
     from grader.prove.run import prove as run
+    from grader.prove.table import all_hold, shown
 
-    tree = CourseTree.open(course, scale=scale)
-    ids = [tree.assignment(name).id for name in assignments]
-    wanted = chosen(tree, ids, tasks=tasks, kinds=kinds)
     with Display() as display:
-        proved = {
-            name: run(tree, name, slots=slots, sandbox=sandbox, observe=display.observe, wanted=wanted)
-            for name in ids
-        }
-    shown = {"json": table.as_json, "markdown": table.as_markdown}.get(form or "", table.as_text)
-    click.echo(shown(proved))
-    held = all(verdict.holds for verdicts in proved.values() for verdict in verdicts)
-    sys.exit(OK if held else PERSON_NEEDED)
+        tree = CourseTree.open(course, scale=scale)
+        proved = run(
+            tree, assignments, tasks=tasks, kinds=kinds, slots=slots, sandbox=sandbox, observe=display.observe
+        )
+    click.echo(shown(proved, form))
+    sys.exit(OK if all_hold(proved) else PERSON_NEEDED)
 
 
 @main.command()

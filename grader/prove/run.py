@@ -38,6 +38,30 @@ def chosen(
 
 def prove(
     tree: CourseTree,
+    assignment_names: Sequence[str],
+    *,
+    tasks: Collection[str],
+    kinds: Collection[str],
+    slots: int,
+    sandbox: str,
+    observe: Observer,
+) -> dict[str, tuple[Verdict, ...]]:
+    """The verdicts on the variants of some assignments, by id; all variants where no task or kind is named.
+
+    Raises:
+        ConfigurationError: no such assignment, task or kind, or a mistake in a variant.
+        StoreError: another run holds the state folder.
+    """
+    ids = [tree.assignment(name).id for name in assignment_names]
+    wanted = chosen(tree, ids, tasks=tasks, kinds=kinds)
+    return {
+        name: prove_assignment(tree, name, slots=slots, sandbox=sandbox, observe=observe, wanted=wanted)
+        for name in ids
+    }
+
+
+def prove_assignment(
+    tree: CourseTree,
     assignment_id: str,
     *,
     slots: int,

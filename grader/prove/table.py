@@ -19,6 +19,16 @@ SAID = {
 Row = tuple[str, ...]
 
 
+def shown(proved: Mapping[str, Sequence[Verdict]], form: str | None) -> str:
+    """In the form that was asked for: 'json', 'markdown', or plain text."""
+    return {"json": as_json, "markdown": as_markdown}.get(form or "", as_text)(proved)
+
+
+def all_hold(proved: Mapping[str, Sequence[Verdict]]) -> bool:
+    """Whether no variant of any assignment fell short."""
+    return all(verdict.holds for verdicts in proved.values() for verdict in verdicts)
+
+
 def as_text(proved: Mapping[str, Sequence[Verdict]]) -> str:
     """Columns under each other, then a paragraph for every variant that fell short."""
     rows = [("", *SAID.values()), *_rows(proved)]

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from grader.cli import main
 from grader.errors import ConfigurationError
-from grader.prove.run import prove
+from grader.prove.run import prove_assignment
 from grader.prove.table import as_json, as_markdown, as_text
 from grader.prove.variants import Kind, find_variants
 
@@ -25,7 +25,9 @@ def verdicts(toy_tree):
     """Label → verdict."""
 
     def proved(**options):
-        found = prove(toy_tree, "t1_toy", slots=1, sandbox="fake", observe=lambda *_: None, **options)
+        found = prove_assignment(
+            toy_tree, "t1_toy", slots=1, sandbox="fake", observe=lambda *_: None, **options
+        )
         return {verdict.variant.label: verdict for verdict in found}
 
     return proved
