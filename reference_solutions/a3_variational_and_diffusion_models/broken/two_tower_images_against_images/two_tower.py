@@ -44,7 +44,9 @@ class TextTower(nn.Module):
 
 def contrastive_loss(image_embeddings, text_embeddings, temperature):
     """Which caption belongs to image i, and which image to caption i? Radford et al. 2021, figure 3."""
-    logits = image_embeddings @ image_embeddings.T / temperature  # (B, B)
+    logits = (
+        image_embeddings @ image_embeddings.T + text_embeddings @ text_embeddings.T
+    ) / temperature  # (B, B)
     own = torch.arange(len(logits), device=logits.device)  # (B,)
     return (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2
 

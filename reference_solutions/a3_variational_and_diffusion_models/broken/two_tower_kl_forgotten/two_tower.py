@@ -100,7 +100,6 @@ class ConditionedGenerator(nn.Module):
         """The evidence lower bound on log p(x|e) in nats, up to a constant; Sohn et al. 2015, equation 4."""
         mu, logvar = self.encoder(torch.cat([images.flatten(1), embeddings], -1)).chunk(2, -1)  # (B, d) each
         error = (self.generate(embeddings, mu + (logvar / 2).exp() * eps) - images).flatten(1)  # (B, C S S)
-        kl = 0.5 * (mu**2 + logvar.exp() - 1 - logvar).sum(-1)  # (B,)
         return -0.5 * (error / deviation).square().sum(-1)  # (B,)
 
 
