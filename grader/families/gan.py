@@ -43,6 +43,7 @@ class LossFit:
     """A reported loss as factor x (smoothed cross-entropy); `wrong` says in words where it is none."""
 
     factor: float
+    """1 where the loss is wrong."""
     smoothing: float
     """How far the label of real images lies below 1."""
     wrong: str
@@ -99,7 +100,8 @@ def fit_discriminator_loss(candidate: Candidate, draws: LogitDraws) -> LossFit:
     is_allowed = is_fake > 0 and -TOLERANCE < smoothing <= MOST_SMOOTHING
     plain = torch.stack([our_discriminator_loss(real, fake) for real, fake in pairs])
     wrong = _not_proportional(reported, ours if is_allowed else plain)
-    return LossFit(factor=is_fake, smoothing=smoothing if is_allowed else 0.0, wrong=wrong)
+    factor = 1.0 if wrong else is_fake
+    return LossFit(factor=factor, smoothing=smoothing if is_allowed else 0.0, wrong=wrong)
 
 
 def fit_generator_loss(candidate: Candidate, draws: LogitDraws) -> LossFit:
@@ -107,7 +109,8 @@ def fit_generator_loss(candidate: Candidate, draws: LogitDraws) -> LossFit:
     reported = torch.stack([reported_generator_loss(candidate, fake) for fake in draws.fake])
     ours = torch.stack([our_generator_loss(fake) for fake in draws.fake])
     factor = float(reported @ ours / (ours @ ours))
-    return LossFit(factor=factor, smoothing=0.0, wrong=_not_proportional(reported, ours))
+    wrong = _not_proportional(reported, ours)
+    return LossFit(factor=1.0 if wrong else factor, smoothing=0.0, wrong=wrong)
 
 
 @dataclass(frozen=True)

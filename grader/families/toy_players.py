@@ -19,7 +19,7 @@ from grader.families.answers import as_state
 PROP = "toy_players"
 RATE = 1e-2
 """Of the plain gradient descent that the toys are stepped with."""
-SMALLEST_COSINE = 1 - 1e-4
+SMALLEST_COSINE = 1 - 2e-5
 """Between the direction that was taken and the right one; float32 leaves 1e-6."""
 
 Direction = Float[Tensor, "2"]
@@ -55,7 +55,7 @@ class Toys:
         *,
         shape: tuple[int, int, int],
         generator: tuple[float, float] = (0.4, 0.3),
-        scorer: tuple[float, float] = (0.05, 0.02),
+        scorer: tuple[float, float] = (0.4, 0.1),
         device: str = "cpu",
     ) -> "Toys":
         """Make them in the worker of a submission.

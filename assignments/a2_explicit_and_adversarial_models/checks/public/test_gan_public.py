@@ -50,7 +50,7 @@ def test_gan_players_take_one_image_and_many(candidate, exam, images, noise):
 
 def test_gan_discriminator_step_goes_down_its_loss(candidate, exam, given):
     fit = fit_discriminator_loss(candidate, biased_logits(6, seed=exam.seed_for("gan: logits")))
-    toys = Toys.build(candidate, shape=SHAPE, device=exam.device)
+    toys = Toys.build(candidate, shape=SHAPE, scorer=(0.05, 0.02), device=exam.device)
     wrong = step_discriminator(candidate, toys, given, smoothing=fit.smoothing)
     assert not wrong, f"a step of the discriminator with plain gradient descent: {wrong}"
 
