@@ -4,6 +4,7 @@ from decimal import Decimal
 from enum import StrEnum
 from importlib.resources import as_file, files
 
+from grader.course.edits import Edit
 from grader.course.loading import read_record
 from grader.records import Record
 
@@ -33,13 +34,6 @@ class Form(StrEnum):
     MODULES = "modules"
     NOTEBOOK = "notebook"
     STARTER = "starter"
-
-
-class Edit(Record):
-    """One change to the common source; `old` occurs in it exactly once."""
-
-    old: str
-    new: str
 
 
 class OwnMark(Record):

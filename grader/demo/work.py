@@ -7,6 +7,7 @@ from types import MappingProxyType
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from grader.course.edits import edited
 from grader.demo.roster import DemoStudent, Form
 
 README = """# Deep Generative Models: my assignments
@@ -41,11 +42,8 @@ def task_files(student: DemoStudent, *, module: str, folder: str, starter: Path)
 def source_of(student: DemoStudent, module: str) -> str:
     """The student's module: the common file with the student's edits and signature."""
     source = (files("grader.demo") / "students" / f"{module}.py").read_text(encoding="utf-8")
-    for edit in student.edits(module):
-        if source.count(edit.old) != 1:
-            raise ValueError(f"{student.handle}: an edit fits {source.count(edit.old)} places of {module}.py")
-        source = source.replace(edit.old, edit.new)
-    return f"# {student.handle}\n{source}"
+    changed = edited(source, student.edits(module), file=f"{student.handle}, {module}.py")
+    return f"# {student.handle}\n{changed}"
 
 
 def notebook_of(source: str, module: str) -> str:

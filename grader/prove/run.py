@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
+from pathlib import Path
 
 from grader.collect.notebook import prepare
 from grader.course.mistakes import nearest
@@ -80,8 +81,11 @@ def prove_assignment(
     material = material_of(tree, tree.assignment(assignment_id))
     bands = tree.bands(material.assignment.id)
     variants = with_stubs(find_variants(tree, assignment_id), wanted)
-    requests = [request_for(variant, material, sandbox=sandbox) for variant in variants]
     store = Store(tree.root / ".grader")
+    requests = [
+        request_for(variant, material, sandbox=sandbox, place=store.path(f"variants/{assignment_id}"))
+        for variant in variants
+    ]
 
     def report(request: ExamRequest, event: str) -> None:
         observe(material.assignment.id, request.work.team, event)
@@ -104,10 +108,10 @@ def with_stubs(variants: Sequence[Variant], wanted: Wanted) -> list[Variant]:
     return [v for v in variants if wanted(v) or (v.kind is Kind.STARTER and v.task.id in cheated)]
 
 
-def request_for(variant: Variant, material: Material, *, sandbox: str) -> ExamRequest:
-    """The examination of one variant for its task."""
-    prepared = prepare(variant.folder, [variant.task])
-    work = Work(team=variant.label, folder=str(variant.folder), prepared=prepared)
+def request_for(variant: Variant, material: Material, *, sandbox: str, place: Path) -> ExamRequest:
+    """The examination of one variant for its task; what is made of edits is written below `place`."""
+    folder = variant.laid_out(place / variant.label)
+    work = Work(team=variant.label, folder=str(folder), prepared=prepare(folder, [variant.task]))
     seed = material.assignment.seed
     return new_request(work, material, sandbox=sandbox, seed=seed, tasks=(variant.task.id,))
 

@@ -6,14 +6,16 @@
     reference_solutions/<id>/harmless/<name>/              loses nothing: a quirk, no mistake
     reference_solutions/<id>/cheats/<name>/                gains nothing on the criteria that it targets
 
-A folder holds the modules that differ; only the tasks of these modules are examined.
+A variant is made of the edits to the reference that its expect.toml lists, or else of the modules in its
+folder. Only the tasks of these modules are examined.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from grader.course.edits import Edit, edited
 from grader.course.loading import read_record
 from grader.course.mistakes import nearest
 from grader.course.model import Assignment, Criterion, Rubric, Task
@@ -41,6 +43,10 @@ class Expectation(Record):
     """Of a broken variant: exactly these criteria lose points."""
     targets: tuple[str, ...] = ()
     """Of a cheat: the criteria that it tries to win; each earns no more than the unfilled starter."""
+    task: str = ""
+    """Of a variant made of edits: the task whose module in the reference they change."""
+    edits: tuple[Edit, ...] = ()
+    """Applied in their order; empty where the folder holds the module itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +56,8 @@ class Variant:
     kind: Kind
     name: str
     folder: Path
+    source: str | None = None
+    """Of a variant made of edits: its module, which lies in no folder yet."""
     task: Task
     criteria: tuple[Criterion, ...]
     """Those of the task; written questions are not among them."""
@@ -59,6 +67,14 @@ class Variant:
     def label(self) -> str:
         """Names it in tables and on the display."""
         return f"{self.kind}/{self.name}"
+
+    def laid_out(self, folder: Path) -> Path:
+        """Where its modules lie; a source that lies nowhere yet is written into `folder`."""
+        if self.source is None:
+            return self.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{self.task.module}.py").write_text(self.source, encoding="utf-8")
+        return folder
 
 
 def find_variants(tree: CourseTree, assignment_id: str) -> tuple[Variant, ...]:
@@ -96,22 +112,38 @@ def _folders(folder: Path) -> Iterable[Path]:
 def _changed(
     tree: CourseTree, kind: Kind, folder: Path, assignment: Assignment, rubric: Rubric
 ) -> Iterator[Variant]:
+    file = f"{tree.name_of(folder)}/expect.toml"
     expectation = _expectation(tree, folder / "expect.toml")
-    tasks = [task for task in assignment.tasks if (folder / f"{task.module}.py").is_file()]
-    file = tree.name_of(folder)
-    if not tasks:
-        modules = ", ".join(f"{task.module}.py" for task in assignment.tasks)
-        raise ConfigurationError(f"{file}: no module of a task; expected one of {modules}")
+    tasks = _tasks(assignment, folder, expectation, file=file)
     variants = [_variant(kind, folder.name, folder, task, rubric, expectation) for task in tasks]
     known = [criterion.id for variant in variants for criterion in variant.criteria]
-    _refuse_unknown(expectation, known, file=f"{file}/expect.toml")
+    _refuse_unknown(expectation, known, file=file)
     if kind is Kind.CHEAT and not expectation.targets:
-        raise ConfigurationError(
-            f"{file}/expect.toml: targets: empty; name the criteria that it tries to win"
-        )
+        raise ConfigurationError(f"{file}: targets: empty; name the criteria that it tries to win")
     if kind is Kind.BROKEN and not expectation.loses:
-        raise ConfigurationError(f"{file}/expect.toml: loses: empty; name the criteria that it must lose")
-    yield from variants
+        raise ConfigurationError(f"{file}: loses: empty; name the criteria that it must lose")
+    yield from (_edited(tree, assignment, variant, file=file) for variant in variants)
+
+
+def _tasks(assignment: Assignment, folder: Path, expectation: Expectation, *, file: str) -> list[Task]:
+    if expectation.edits:
+        ids = [task.id for task in assignment.tasks]
+        if expectation.task not in ids:
+            raise ConfigurationError(f"{file}: task: '{expectation.task}'{nearest(expectation.task, ids)}")
+        return [task for task in assignment.tasks if task.id == expectation.task]
+    tasks = [task for task in assignment.tasks if (folder / f"{task.module}.py").is_file()]
+    if not tasks:
+        modules = ", ".join(f"{task.module}.py" for task in assignment.tasks)
+        raise ConfigurationError(f"{file}: no edits, and no module beside it; expected one of {modules}")
+    return tasks
+
+
+def _edited(tree: CourseTree, assignment: Assignment, variant: Variant, *, file: str) -> Variant:
+    if not variant.expectation.edits:
+        return variant
+    reference = tree.reference_dir(assignment.id) / f"{variant.task.module}.py"
+    source = edited(reference.read_text(encoding="utf-8"), variant.expectation.edits, file=file)
+    return replace(variant, source=source)
 
 
 def _expectation(tree: CourseTree, path: Path) -> Expectation:

@@ -119,8 +119,37 @@ def test_an_expectation_with_a_mistake_is_refused(toy_tree, folder, name, text, 
 
 def test_a_variant_without_a_module_of_a_task_is_refused(toy_tree, folder):
     (folder / ADDS_ONE / "counting.py").rename(folder / ADDS_ONE / "conuting.py")
-    with pytest.raises(ConfigurationError, match=r"no module of a task; expected one of counting\.py"):
+    with pytest.raises(
+        ConfigurationError, match=r"no edits, and no module beside it; expected one of counting\.py"
+    ):
         find_variants(toy_tree, "t1_toy")
+
+
+def test_a_variant_may_be_edits_to_the_reference(verdicts, folder):
+    (folder / ADDS_ONE / "counting.py").unlink()
+    expect(
+        folder,
+        ADDS_ONE,
+        'task = "count"\nloses = ["add"]\nwhy = "w"\n'
+        '[[edits]]\nold = "return a + b"\nnew = "total = a + b"\n'
+        '[[edits]]\nold = "total = a + b"\nnew = "return a + b + 1"\n',
+    )
+    assert verdicts()[ADDS_ONE].holds
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('task = "cuont"\n', "task: 'cuont'; did you mean 'count'?"),
+        ('task = "count"\n', "edits[1].old: fits 0 places, expected exactly one (return b)"),
+    ],
+)
+def test_edits_that_fit_nowhere_are_refused(toy_tree, folder, text, message):
+    edits = '[[edits]]\nold = "return b"\nnew = "return 1"\n'
+    expect(folder, ADDS_ONE, f'loses = ["add"]\nwhy = "w"\n{text}{edits}')
+    with pytest.raises(ConfigurationError) as refused:
+        find_variants(toy_tree, "t1_toy")
+    assert message in str(refused.value)
 
 
 def test_the_table_names_rates_and_shortfalls(verdicts, folder):

@@ -63,8 +63,9 @@ def examined(tmp_path_factory):
     def run(variant):
         material = material_of(TREE, TREE.assignment(assignment_of(variant)))
         sandbox = "bubblewrap" if variant.kind is Kind.CHEAT else "fake"
-        request = request_for(variant, material, sandbox=sandbox)
-        return examine(request, tmp_path_factory.mktemp("examination"))[0]
+        folder = tmp_path_factory.mktemp("examination")
+        request = request_for(variant, material, sandbox=sandbox, place=folder / "variant")
+        return examine(request, folder)[0]
 
     return run
 
