@@ -127,3 +127,13 @@ def test_every_task_has_mistakes_quirks_and_cheats():
     found = {(assignment_of(v), v.task.id, v.kind) for v in VARIANTS}
     tasks = {(name, task) for name, task, _ in found}
     assert {(*task, kind) for task in tasks for kind in Kind} - found == set()
+
+
+def test_the_page_about_the_references_has_every_figure_that_marks_are_measured_against():
+    page = (TREE.root / "docs" / "references.md").read_text(encoding="utf-8")
+    for name in TREE.assignment_ids():
+        for metric, band in TREE.bands(name).bands.items():
+            (line,) = [line for line in page.splitlines() if f"`{metric}`" in line]
+            figures = [float(cell.replace("\N{MINUS SIGN}", "-").split()[0]) for cell in line.split("|")[3:6]]
+            expected = (band.mean, band.full_at, band.none_at)
+            assert figures == pytest.approx(expected, rel=0.005, abs=0.0006), metric
