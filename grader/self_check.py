@@ -82,7 +82,8 @@ def self_check(folder: Path, *, course: Path | None, task: str = "") -> SelfChec
     folder = folder.resolve()
     home, assignment, rules = _assignment_of(folder, course)
     tasks = _tasks(assignment, task)
-    work = Work(team="you", folder=str(folder), prepared=prepare(folder, assignment.tasks))
+    asked = [known for known in assignment.tasks if not tasks or known.id in tasks]
+    work = Work(team="you", folder=str(folder), prepared=prepare(folder, asked))
     nobody = Work(team="reference", folder=str(folder), prepared=Prepared(modules={}))
     request = new_request(
         work,
