@@ -89,14 +89,9 @@ def as_floats(answer: object, *, name: str, at_least: int = 1, finite: bool = Tr
     Raises:
         WrongAnswer: not a list of numbers, too short, or not finite.
     """
-    if (
-        isinstance(answer, np.ndarray | list | tuple)
-        and np.ndim(answer[:1]) > 0
-        and len(answer) > MOST_NUMBERS
-    ):
-        raise WrongAnswer(
-            f"`{name}` returned {len(answer)} numbers where at most {MOST_NUMBERS} are asked for"
-        )
+    count = _length(answer)
+    if count > MOST_NUMBERS:
+        raise WrongAnswer(f"`{name}` returned {count} numbers where at most {MOST_NUMBERS} are asked for")
     if isinstance(answer, np.ndarray):
         values = as_tensor(answer, name=name, shape=(None,), dtype="number", finite=finite).tolist()
     elif isinstance(answer, list | tuple):
@@ -155,6 +150,13 @@ def _as_array(answer: object, *, name: str, shape: Shape) -> np.ndarray[Any, Any
         return np.asarray(answer)
     wanted = "one number" if shape == () else f"an array of shape {_shape_text(shape)}"
     raise WrongAnswer(f"`{name}` returned {describe(answer)} where {wanted} is asked for")
+
+
+def _length(answer: object) -> int:
+    """Of a list, a tuple or an array of one dimension; 0 for anything else."""
+    if isinstance(answer, np.ndarray):
+        return answer.size if answer.ndim == 1 else 0
+    return len(answer) if isinstance(answer, list | tuple) else 0
 
 
 def _container(answer: object) -> str:

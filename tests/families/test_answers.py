@@ -97,6 +97,10 @@ def test_a_history_may_be_a_list_a_tuple_or_an_array(answer):
         ([], "`train` returned 0 numbers where at least 1 are asked for"),
         (None, "`train` returned None where a list of floats is asked for"),
         (3.0, "`train` returned one float where a list of floats is asked for"),
+        (np.array(3.0), r"`train` returned shape \(\) where \(any,\) is asked for"),
+        (np.zeros((2, 2)), r"`train` returned shape \(2, 2\) where \(any,\) is asked for"),
+        ([[1, [2, 3]]], r"`train\[0\]` returned a list of 2 where one number is asked for"),
+        ([np.zeros(3), 1.0], r"`train\[0\]` returned shape \(3,\) where \(\) is asked for"),
     ],
 )
 def test_a_wrong_history_is_refused_and_named(answer, message):
@@ -136,6 +140,7 @@ def test_a_handle_is_described_by_the_class_it_has_in_the_worker():
     assert describe(Handle()) == "an object of class Normal"
 
 
-def test_a_history_of_absurd_length_is_refused_before_it_is_copied():
+@pytest.mark.parametrize("answer", [np.zeros(200_000, dtype=np.uint8), [[]] * 200_000], ids=["array", "list"])
+def test_a_history_of_absurd_length_is_refused_before_it_is_copied(answer):
     with pytest.raises(WrongAnswer, match="returned 200000 numbers where at most 100000 are asked for"):
-        as_floats(np.zeros(200_000, dtype=np.uint8), name="train")
+        as_floats(answer, name="train")
