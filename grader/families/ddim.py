@@ -3,6 +3,7 @@
 Contract: `ddim_sample(model, x_T, alphas_bar, steps, eta, generator)`, where `model` is one of ours. It notes
 at which steps it was asked. A sampler may space its steps as it likes, and what is right for the steps that
 it took is computed here. To claim other steps than were taken helps nobody: the images have to fit the claim.
+And the steps have to be such as were asked for: "right" for no step at all is to return the noise.
 
 Letters in shapes: B images, T steps of a schedule counted from 0, N of them visited.
 """
@@ -15,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grader.candidate import Candidate, Generator, Remote
+from grader.errors import WrongAnswer
 from grader.families.answers import as_tensor
 from grader.families.diffusion import Schedule
 from grader.families.diffusion_oracle import (
@@ -58,7 +60,11 @@ class ImplicitRun:
         return ""
 
     def off_the_map(self, data: GaussianData) -> tuple[Law, float]:
-        """The right map that is nearest, for a model of this data and eta = 0, and the largest gap to it."""
+        """The right map that is nearest, for a model of this data and eta = 0, and the largest gap to it.
+
+        Raises:
+            WrongAnswer: the steps are not what was asked for, so that no map is the right one.
+        """
         gaps = [
             (law, float((self.images - law.slope * self.start.double() - law.offset).abs().max()))
             for law in self._laws(data)
@@ -66,13 +72,20 @@ class ImplicitRun:
         return min(gaps, key=lambda pair: pair[1])
 
     def off_the_law(self, data: GaussianData) -> tuple[Law, float]:
-        """The right law that is nearest, for a model of this data and eta > 0, and how far, in errors."""
+        """The right law that is nearest, for a model of this data and eta > 0, and how far, in errors.
+
+        Raises:
+            WrongAnswer: the steps are not what was asked for, so that no law is the right one.
+        """
         return departure(self.images, self.start, self._laws(data))
 
     def share_off_the_mixture(self, data: MixtureData, *, tolerance: float = 0.01) -> float:
         """Share of points that are not where a right sampler puts them, for eta = 0.
 
         Between two centres a hair's breadth decides which way a point goes, so a few may be off.
+
+        Raises:
+            WrongAnswer: the steps are not what was asked for, so that no place is the right one.
         """
         start, end = self.start.flatten(1), self.images.flatten(1)
         found = [
@@ -92,6 +105,10 @@ class ImplicitRun:
         return [[*self._visited(), end] for end in ends]
 
     def _visited(self) -> list[float]:
+        """What is left of the image at the steps that were taken, once they are known to be in order."""
+        fault = self.fault_of_steps()
+        if fault:
+            raise WrongAnswer(f"with steps = {self.steps}, {fault}")
         return [float(self.schedule.alpha_bar[step]) for step in self.asked]
 
 
