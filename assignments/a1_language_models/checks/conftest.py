@@ -127,9 +127,11 @@ def lora_base(candidate, lora_weights):
 
 @pytest.fixture
 def lora_adapted(exam, candidate, lora_base):
-    """The same with the submission's adapters."""
+    """The same with the submission's adapters, in evaluation mode: dropout before an adapter is no mistake."""
     config = exam.config("lora")
-    return lora.as_model(candidate.add_lora(lora_base, config.rank, config.alpha), name="add_lora")
+    model = lora.as_model(candidate.add_lora(lora_base, config.rank, config.alpha), name="add_lora")
+    model.eval()
+    return model
 
 
 # Prompting: a language model of ours whose every probability is known

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from grader.families import lora
+from grader.families import lm_learning, lora
 from grader.families.answers import as_tensor
 
 pytestmark = pytest.mark.task("lora")
@@ -33,6 +33,7 @@ class Single:
         self.x = torch.randn(5, INPUTS, generator=generator)
         base = candidate.prop("pretrained").Single(weight, self.bias)
         self.model = lora.as_model(candidate.add_lora(base, rank, alpha), name="add_lora")
+        self.model.eval()
         known = {"layer.weight": weight, "layer.bias": self.bias}
         noisy = lora.taken_apart(self.model.state_dict(), known).with_noise(seed=seed)
         self.model.load_state_dict(noisy.state)
@@ -79,7 +80,7 @@ def test_a_merged_model_runs_without_the_submission(exam, lora_tuned, lora_logit
 
 def test_only_the_adapters_can_be_trained(candidate, lora_adapted, lora_weights):
     added = lora.taken_apart(lora_adapted.state_dict(), lora_weights).added
-    trainable = set(candidate.prop("inspector").parameter_names(lora_adapted))
+    trainable = lm_learning.names_of(candidate.prop("inspector").parameter_names(lora_adapted))
     assert trainable == set(added), (
         f"{len(trainable - set(added))} parameters beside the adapters can be trained (`requires_grad`), and "
         f"{len(set(added) - trainable)} factors of adapters cannot; only the factors A and B are trained"

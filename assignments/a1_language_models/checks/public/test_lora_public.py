@@ -39,6 +39,7 @@ def test_a_merged_model_computes_the_same(exam, candidate, lora_adapted, lora_we
     lora_adapted.load_state_dict(noisy.state)
     before = lora.logits_from(lora_adapted, symbols=symbols)
     merged = lora.as_model(candidate.merge_lora(lora_adapted), name="merge_lora")
+    merged.eval()
     gap = lora.gap(lora.logits_from(merged, symbols=symbols), before)
     assert gap < lora.TOLERANCE, (
         f"with random adapters, the logits after `merge_lora` are {gap:.2g} (of the largest) from those "
