@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from grader.candidate import Candidate, Generator, Remote
 from grader.errors import WrongAnswer
-from grader.families.answers import as_floats, as_state, as_tensor, describe
+from grader.families.answers import as_float, as_floats, as_state, as_tensor, describe
 
 TRAINING_GRACE_S = 15.0
 """What training may take beyond its own budget before it counts as not ending."""
@@ -72,7 +73,7 @@ class ImageGenerator(Player):
         """
         answer = self.remote(z.float())
         shape = (len(z), *self.image_shape)
-        flat = getattr(answer, "ndim", 0) == 2
+        flat = isinstance(answer, np.ndarray) and answer.ndim == 2
         wanted = (len(z), shape[1] * shape[2] * shape[3]) if flat else shape
         pixels = as_tensor(answer, name=f"{self.name}(z)", shape=wanted).reshape(shape)
         low, high = float(pixels.min()), float(pixels.max())
@@ -93,7 +94,7 @@ class ImageScorer(Player):
             WrongAnswer: not one finite number for each image, or numbers beyond all reason.
         """
         answer = self.remote(x.float())
-        extra = max(0, getattr(answer, "ndim", 1) - 1)
+        extra = max(0, answer.ndim - 1) if isinstance(answer, np.ndarray) else 0
         wanted = (len(x),) + (1,) * extra
         scores = as_tensor(answer, name=f"{self.name}(x)", shape=wanted).reshape(len(x))
         if float(scores.abs().max()) > LARGEST_SCORE:
@@ -223,8 +224,7 @@ def one_number(answer: object, *, name: str) -> Tensor:
     Raises:
         WrongAnswer: something else.
     """
-    single = answer.reshape(()) if getattr(answer, "size", 0) == 1 and hasattr(answer, "reshape") else answer
-    return as_tensor(single, name=name, shape=(), dtype="number")
+    return torch.tensor(as_float(answer, name=name), dtype=torch.float64)
 
 
 def _built(

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grader.candidate import Candidate, Remote
-from grader.families.answers import as_state
+from grader.families.answers import as_float, as_state
 
 PROP = "toy_players"
 RATE = 1e-2
@@ -34,9 +34,14 @@ class Toy:
     names: tuple[str, str]
 
     def numbers(self) -> Float[Tensor, "2"]:
-        """Its two parameters now, in float64."""
+        """Its two parameters now, in float64.
+
+        Raises:
+            WrongAnswer: a step left something else in their place.
+        """
         state = as_state(self.remote.state_dict(), name="state_dict")
-        return torch.tensor([float(state[name]) for name in self.names], dtype=torch.float64)
+        numbers = [as_float(state.get(name), name=name, finite=False) for name in self.names]
+        return torch.tensor(numbers, dtype=torch.float64)
 
 
 @dataclass(frozen=True)

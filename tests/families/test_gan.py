@@ -276,6 +276,19 @@ def test_answers_that_are_no_images_are_refused(submitted, replace: str, by: str
         generator.images(noise(5, 4))
 
 
+def test_answers_that_stay_in_the_worker_are_no_scores_and_no_images(submitted):
+    judges = build_scorer(
+        submitted("self.linear(x.flatten(1)).squeeze(1)", "self"), CONFIG, names=GAN, device="cpu"
+    )
+    with pytest.raises(WrongAnswer, match="an object of class"):
+        judges.scores(noise(5, *SHAPE))
+    makes = build_generator(
+        submitted("self.linear(z).sigmoid().reshape(-1, 1, 3, 3)", "self"), CONFIG, names=GAN, device="cpu"
+    )
+    with pytest.raises(WrongAnswer, match="an object of class"):
+        makes.images(noise(5, 4))
+
+
 def test_scores_beyond_reason_and_for_too_few_are_refused(submitted):
     loud = build_scorer(submitted(".squeeze(1)", ".squeeze(1) * 1e9"), CONFIG, names=GAN, device="cpu")
     with pytest.raises(WrongAnswer, match="makes sense"):
