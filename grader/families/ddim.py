@@ -47,16 +47,28 @@ class ImplicitRun:
     def fault_of_steps(self) -> str:
         """What is wrong with the steps that were visited, in words; empty where nothing is."""
         total, stride = len(self.schedule), math.ceil(len(self.schedule) / self.steps)
-        shown = ", ".join(str(step) for step in self.asked[:6]) + (", ..." if len(self.asked) > 6 else "")
         if len(self.asked) != self.steps:
-            return f"the model is asked {len(self.asked)} times where steps = {self.steps}"
+            return self._how_often()
+        if fault := self.fault_of_path():
+            return fault
+        if self.asked[0] < total - 1 - stride or self.asked[-1] > stride:
+            first, last = self.asked[0], self.asked[-1]
+            return f"t goes from {first} to {last}; it has to begin near {total - 1} and end near 0"
+        return ""
+
+    def fault_of_path(self) -> str:
+        """What leaves no law to hold noisy samples to, in words; empty where there is one.
+
+        Milder than `fault_of_steps`: who takes a step too few, or begins late, may still add the right noise.
+        """
+        total = len(self.schedule)
+        shown = ", ".join(str(step) for step in self.asked[:6]) + (", ..." if len(self.asked) > 6 else "")
+        if 2 * len(self.asked) < self.steps:
+            return self._how_often()
         if not all(0 <= step < total for step in self.asked):
             return f"the model is asked at t = {shown} where t goes from 0 to {total - 1}"
         if any(later >= earlier for earlier, later in zip(self.asked, self.asked[1:], strict=False)):
             return f"the model is asked at t = {shown}; from one step to the next t has to fall"
-        if self.asked[0] < total - 1 - stride or self.asked[-1] > stride:
-            first, last = self.asked[0], self.asked[-1]
-            return f"t goes from {first} to {last}; it has to begin near {total - 1} and end near 0"
         return ""
 
     def off_the_map(self, data: GaussianData) -> tuple[Law, float]:
@@ -65,6 +77,7 @@ class ImplicitRun:
         Raises:
             WrongAnswer: the steps are not what was asked for, so that no map is the right one.
         """
+        self._refuse(self.fault_of_steps())
         gaps = [
             (law, float((self.images - law.slope * self.start.double() - law.offset).abs().max()))
             for law in self._laws(data)
@@ -75,8 +88,9 @@ class ImplicitRun:
         """The right law that is nearest, for a model of this data and eta > 0, and how far, in errors.
 
         Raises:
-            WrongAnswer: the steps are not what was asked for, so that no law is the right one.
+            WrongAnswer: the steps are no path from noise to images, so that no law is the right one.
         """
+        self._refuse(self.fault_of_path())
         return departure(self.images, self.start, self._laws(data))
 
     def share_off_the_mixture(self, data: MixtureData, *, tolerance: float = 0.01) -> float:
@@ -87,6 +101,7 @@ class ImplicitRun:
         Raises:
             WrongAnswer: the steps are not what was asked for, so that no place is the right one.
         """
+        self._refuse(self.fault_of_steps())
         start, end = self.start.flatten(1), self.images.flatten(1)
         found = [
             float(
@@ -95,6 +110,13 @@ class ImplicitRun:
             for grid in self._grids()
         ]
         return min(found)
+
+    def _how_often(self) -> str:
+        return f"the model is asked {len(self.asked)} times where steps = {self.steps}"
+
+    def _refuse(self, fault: str) -> None:
+        if fault:
+            raise WrongAnswer(f"with steps = {self.steps}, {fault}")
 
     def _laws(self, data: GaussianData) -> list[Law]:
         visited = self._visited()
@@ -105,10 +127,6 @@ class ImplicitRun:
         return [[*self._visited(), end] for end in ends]
 
     def _visited(self) -> list[float]:
-        """What is left of the image at the steps that were taken, once they are known to be in order."""
-        fault = self.fault_of_steps()
-        if fault:
-            raise WrongAnswer(f"with steps = {self.steps}, {fault}")
         return [float(self.schedule.alpha_bar[step]) for step in self.asked]
 
 

@@ -150,17 +150,24 @@ def test_notes_that_were_tampered_with_do_not_help(run: Run):
     assert tampered.off_the_map(DATA)[1] > 0.01
 
 
-@pytest.mark.parametrize("asked", [(), (49,), (99, 0)], ids=["never", "once", "beyond the schedule"])
+@pytest.mark.parametrize("asked", [(), (49,), (99, 0, -1)], ids=["never", "once", "beyond the schedule"])
 def test_for_steps_that_were_not_asked_for_nothing_is_right(asked: tuple[int, ...]):
     """To return the noise is the right map of no step at all, and one step has a map of its own."""
     start = torch.randn(40, 1, 4, 4, generator=torch.Generator().manual_seed(2))
     mixture = MixtureData(torch.zeros(2, 16, dtype=torch.float64), 0.1)
-    run = ImplicitRun(start, start.double(), asked, LONG, 2, 0.0)
+    run = ImplicitRun(start, start.double(), asked, LONG, 4, 0.0)
     for judged in (run.off_the_map, run.off_the_law):
-        with pytest.raises(WrongAnswer, match="with steps = 2, the model is asked"):
+        with pytest.raises(WrongAnswer, match="with steps = 4, the model is asked"):
             judged(DATA)
-    with pytest.raises(WrongAnswer, match="with steps = 2, the model is asked"):
+    with pytest.raises(WrongAnswer, match="with steps = 4, the model is asked"):
         run.share_off_the_mixture(mixture)
+
+
+def test_a_step_too_few_has_no_map_and_still_a_law(run: Run):
+    found = run(replace="steps).round()", by="steps - 1).round()", eta=1.0, count=1500)
+    assert found.off_the_law(DATA)[1] < CHANCE
+    with pytest.raises(WrongAnswer, match="asked 9 times where steps = 10"):
+        found.off_the_map(DATA)
 
 
 def test_notes_that_are_none_are_the_students_fault(run: Run):
