@@ -80,10 +80,10 @@ def names_of(answer: object) -> frozenset[str]:
     Raises:
         WrongAnswer: there are none.
     """
-    names = frozenset(answer) if isinstance(answer, list | tuple) else frozenset()
+    names = answer if isinstance(answer, list | tuple) else ()
     if not names or not all(isinstance(name, str) for name in names):
         raise WrongAnswer(f"the model's parameters are {describe(answer)}; it has none that can be trained")
-    return names
+    return frozenset(names)
 
 
 def only_trained(before: State, after: State, names: Collection[str]) -> dict[str, np.ndarray[Any, Any]]:
@@ -128,7 +128,7 @@ def descend(loss: Callable[[State], float], state: State, gradients: object) -> 
 
 
 def _checked(gradients: object, state: State) -> dict[str, np.ndarray[Any, Any]]:
-    if not gradients:
+    if isinstance(gradients, Mapping) and not gradients:
         raise WrongAnswer("no gradient of the loss reaches the parameters of the model")
     slopes = as_state(gradients, name="gradients")
     for name, slope in slopes.items():

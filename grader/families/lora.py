@@ -26,6 +26,8 @@ Weights = Mapping[str, Tensor]
 
 TOLERANCE = 1e-4
 """Of the largest value: what float32 and another order of the same products may cost."""
+MOST_NUMBERS = 1_000_000
+"""Added to the pre-trained weights; adapters of the models in use have a thousandth of it."""
 EMBEDDING = "token.weight"
 
 
@@ -135,7 +137,7 @@ def taken_apart(answer: object, weights: Weights) -> Adapted:
     """Find the pre-trained weights in a state_dict, by their values, for their names may have changed.
 
     Raises:
-        WrongAnswer: one of them is not there unchanged.
+        WrongAnswer: one of them is not there unchanged, or far too much is added.
     """
     state = as_state(answer, name="state_dict")
     left = dict(state)
@@ -147,6 +149,9 @@ def taken_apart(answer: object, weights: Weights) -> Adapted:
                 f"the pre-trained `{name}` is no longer in `state_dict` as it was; adapters leave it alone"
             )
         del left[twins[0]]
+    count = sum(value.size for value in left.values())
+    if count > MOST_NUMBERS:
+        raise WrongAnswer(f"`state_dict` holds {count} numbers beside the pre-trained weights")
     return Adapted(state, {key: value for key, value in left.items() if value.size > 1})
 
 

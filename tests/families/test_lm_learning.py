@@ -70,7 +70,7 @@ def test_shaking_moves_the_named_weights_and_no_others():
 # Parameters
 
 
-@pytest.mark.parametrize("answer", [[], None, [1, 2]])
+@pytest.mark.parametrize("answer", [[], None, [1, 2], [["a"], ["b"]], {"a": 1}, "weight"])
 def test_a_model_without_parameters_is_refused(answer):
     with pytest.raises(WrongAnswer, match="none that can be trained"):
         lm_learning.names_of(answer)
@@ -152,6 +152,8 @@ def test_weights_under_two_names_promise_once():
         ({"head.bias": np.full(SYMBOLS, np.nan)}, "no gradient of the loss reaches"),
         ({"other": np.ones(3)}, "a gradient for `other`"),
         ({"head.bias": np.ones(3)}, "a gradient for `head.bias`"),
+        (np.ones(3), "where a dictionary of arrays is asked for"),
+        (None, "where a dictionary of arrays is asked for"),
     ],
 )
 def test_gradients_that_reach_nothing_are_refused(gradients, message):

@@ -106,6 +106,12 @@ def test_adapters_of_another_rank_or_a_table_beside_them_have_other_shapes(weigh
     assert found - expected == Counter({(SYMBOLS, SYMBOLS): 1})
 
 
+def test_adapters_of_absurd_size_are_refused_before_anything_is_drawn_for_them(weights):
+    giant = {"giant": np.zeros(2_000_000, dtype=bool)}
+    with pytest.raises(WrongAnswer, match="2000000 numbers beside the pre-trained weights"):
+        lora.taken_apart(giant | {name: value.numpy() for name, value in weights.items()}, weights)
+
+
 def test_a_pre_trained_weight_that_moved_is_missed(weights):
     state = adapted_state(weights)
     state["base.head.bias"] = state["base.head.bias"] + np.float32(1e-6)

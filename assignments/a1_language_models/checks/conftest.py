@@ -127,7 +127,7 @@ def lora_base(candidate, lora_weights):
 
 @pytest.fixture
 def lora_adapted(exam, candidate, lora_base):
-    """The same with the submission's adapters, in evaluation mode: dropout before an adapter is no mistake."""
+    """The same with the submission's adapters, in evaluation mode, for an adapter may have dropout."""
     config = exam.config("lora")
     model = lora.as_model(candidate.add_lora(lora_base, config.rank, config.alpha), name="add_lora")
     model.eval()

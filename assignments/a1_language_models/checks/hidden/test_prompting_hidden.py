@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from grader.families.answers import as_float, as_state, as_tensor
+from grader.families.answers import as_float, as_items, as_state, as_tensor
 from grader.families.prompting import TOLERANCE, KnownModel, Pairs, as_scores, furthest
 
 pytestmark = pytest.mark.task("prompting")
@@ -128,10 +128,13 @@ def test_the_gradient_of_the_loss(candidate, prompting_known, prompting_model, p
         "call", (function, prompting_model, pairs.source, pairs.target, pairs.lengths), grad=True
     )
     _, expected = prompting_known.loss_and_gradients(pairs.source, pairs.target, pairs.lengths)
-    gradients = answer[1]
-    assert gradients, "no gradient of `sequence_loss` reaches the model; a model could not be trained with it"
+    _, gradients = as_items(answer, name="the gradient", count=2)
+    assert not isinstance(gradients, dict) or gradients, (
+        "no gradient of `sequence_loss` reaches the model; a model could not be trained with it"
+    )
+    slopes = as_state(gradients, name="the gradient")
     for name, value in expected.items():
-        found = as_tensor(gradients.get(name), name="the gradient", shape=tuple(value.shape))
+        found = as_tensor(slopes.get(name), name="the gradient", shape=tuple(value.shape))
         gap = float((found - value).abs().max() / value.abs().max())
         assert gap <= TOLERANCE, (
             f"the gradient of `sequence_loss` is {gap:.2g} (of its largest value) from that of minus the "
