@@ -48,9 +48,11 @@ class ImplicitRun:
         """What is wrong with the steps that were visited, in words; empty where nothing is."""
         total, stride = len(self.schedule), math.ceil(len(self.schedule) / self.steps)
         if len(self.asked) != self.steps:
-            return self._how_often()
-        if fault := self.fault_of_path():
-            return fault
+            return f"the model is asked {len(self.asked)} times where steps = {self.steps}"
+        if not all(0 <= step < total for step in self.asked):
+            return f"the model is asked at t = {self._shown()} where t goes from 0 to {total - 1}"
+        if any(later >= earlier for earlier, later in zip(self.asked, self.asked[1:], strict=False)):
+            return f"the model is asked at t = {self._shown()}; from one step to the next t has to fall"
         if self.asked[0] < total - 1 - stride or self.asked[-1] > stride:
             first, last = self.asked[0], self.asked[-1]
             return f"t goes from {first} to {last}; it has to begin near {total - 1} and end near 0"
@@ -61,14 +63,13 @@ class ImplicitRun:
 
         Milder than `fault_of_steps`: who takes a step too few, or begins late, may still add the right noise.
         """
-        total = len(self.schedule)
-        shown = ", ".join(str(step) for step in self.asked[:6]) + (", ..." if len(self.asked) > 6 else "")
-        if 2 * len(self.asked) < self.steps:
-            return self._how_often()
+        total, visited = len(self.schedule), len(set(self.asked))
+        if 2 * visited < self.steps:
+            return f"the model is asked at {visited} different t only"
         if not all(0 <= step < total for step in self.asked):
-            return f"the model is asked at t = {shown} where t goes from 0 to {total - 1}"
-        if any(later >= earlier for earlier, later in zip(self.asked, self.asked[1:], strict=False)):
-            return f"the model is asked at t = {shown}; from one step to the next t has to fall"
+            return f"the model is asked at t = {self._shown()} where t goes from 0 to {total - 1}"
+        if any(later > earlier for earlier, later in zip(self.asked, self.asked[1:], strict=False)):
+            return f"the model is asked at t = {self._shown()}; from one step to the next t has to fall"
         return ""
 
     def off_the_map(self, data: GaussianData) -> tuple[Law, float]:
@@ -111,8 +112,8 @@ class ImplicitRun:
         ]
         return min(found)
 
-    def _how_often(self) -> str:
-        return f"the model is asked {len(self.asked)} times where steps = {self.steps}"
+    def _shown(self) -> str:
+        return ", ".join(str(step) for step in self.asked[:6]) + (", ..." if len(self.asked) > 6 else "")
 
     def _refuse(self, fault: str) -> None:
         if fault:

@@ -150,7 +150,7 @@ def test_notes_that_were_tampered_with_do_not_help(run: Run):
     assert tampered.off_the_map(DATA)[1] > 0.01
 
 
-@pytest.mark.parametrize("asked", [(), (49,), (99, 0, -1)], ids=["never", "once", "beyond the schedule"])
+@pytest.mark.parametrize("asked", [(), (49,), (99, 50, 9, -1)], ids=["never", "once", "beyond the schedule"])
 def test_for_steps_that_were_not_asked_for_nothing_is_right(asked: tuple[int, ...]):
     """To return the noise is the right map of no step at all, and one step has a map of its own."""
     start = torch.randn(40, 1, 4, 4, generator=torch.Generator().manual_seed(2))
