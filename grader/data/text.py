@@ -47,7 +47,8 @@ class SecretAlphabet:
     """Another numbering of the same symbols, drawn by seed.
 
     Whoever trains on renumbered text and is tested on renumbered text learns exactly as well; weights that
-    were trained beforehand, on the public numbering, are worth nothing.
+    were trained beforehand, on the public numbering, do not fit. From a submission that
+    brings the text along it is no secret: the first characters that it trains on tell it the numbering.
     """
 
     def __init__(self, size: int, *, seed: int) -> None:

@@ -165,6 +165,34 @@ def best_single_order(
     return min(found, key=lambda nats: float(nats.mean()))
 
 
+def largest_of_all_orders(
+    tokens: Int[Tensor, " N"], context: Int[Tensor, "B past"], targets: Int[Tensor, " B"], *, symbols: int
+) -> Float[Tensor, " B"]:
+    """The largest share that any order's counts, from none to past + 1, give to each target.
+
+    Interpolation (Jelinek & Mercer 1980; Witten & Bell 1991) is a weighted mean of the relative frequencies
+    c(h, w) / c(h) of all orders and of 1 / V, and so never gives more than the largest of them.
+    """
+    shares = [torch.full((len(targets),), 1 / symbols, dtype=torch.float64)]
+    for past in range(context.shape[1] + 1):
+        h = context[:, context.shape[1] - past :]
+        both = _occurrences(tokens, torch.cat([h, targets[:, None]], dim=1), symbols=symbols)
+        shares.append(both / _occurrences(tokens[:-1], h, symbols=symbols).clamp(min=1))
+    return torch.stack(shares).amax(0)
+
+
+def _occurrences(
+    tokens: Int[Tensor, " N"], wanted: Int[Tensor, "B width"], *, symbols: int
+) -> Float[Tensor, " B"]:
+    """How often each piece is in the text; a piece is read as a number in base V."""
+    width = wanted.shape[1]
+    places = symbols ** torch.arange(width)  # (width,)
+    known, counts = torch.unique((tokens.unfold(0, width, 1) * places).sum(-1), return_counts=True)
+    numbers = (wanted * places).sum(-1)  # (B,)
+    at = torch.searchsorted(known, numbers).clamp(max=len(known) - 1)
+    return torch.where(known[at] == numbers, counts[at], 0).double()
+
+
 def excess(model: NGramModel, source: MarkovSource, walks: Int[Tensor, "W width"]) -> Estimate:
     """Nats per symbol above the source's own code length, on the last symbol of each walk.
 

@@ -159,6 +159,14 @@ def test_the_model_to_beat_is_the_best_of_all():
         assert float(best.mean()) <= float(alone.mean()) + 1e-12
 
 
+def test_a_mixture_gives_no_more_than_the_order_that_gives_most():
+    text = torch.tensor([0, 1, 0, 1, 0, 2])
+    context = torch.tensor([[1, 0], [2, 1], [2, 2], [2, 2]])
+    largest = ngram.largest_of_all_orders(text, context, torch.tensor([1, 0, 3, 0]), symbols=4)
+    # after "1 0" came 1 and 2; "2 1" never came, but 1 was followed by 0 twice; 3 never came, so 1 of 4; 0 of 6
+    assert largest.tolist() == pytest.approx([2 / 3, 1.0, 1 / 4, 1 / 2])
+
+
 def test_a_model_of_the_right_order_comes_near_to_the_entropy(submitted):
     source = source_of()
     text = source.walks(1, length=20_000, seed=4)[0]

@@ -69,7 +69,7 @@ def repeated(exam, config):
 
 @pytest.fixture(scope="session")
 def alphabet(exam):
-    """The characters are renumbered in each examination, so weights trained beforehand are of no use."""
+    """The characters are renumbered in each examination, so weights trained beforehand do not fit."""
     return SecretAlphabet(SYMBOLS, seed=exam.seed_for("alphabet"))
 
 
