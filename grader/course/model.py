@@ -176,7 +176,8 @@ class Assignment(Record):
     folder: str = ""
     """Folder of the submission inside the repository; empty means its root."""
     seed: int
-    """Every random choice of the grader follows from it, so the whole class gets the same questions."""
+    """Every random choice of the grader follows from it, so the whole class gets the same questions. Keep it
+    secret and draw a new one each term: whoever knows it knows every random choice."""
     own_files: bool = False
     """Whether a submission sees its other files (committed weights, say) beside its code while examined."""
     device: Literal["cpu", "cuda"] = "cpu"
