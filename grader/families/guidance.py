@@ -26,6 +26,9 @@ from grader.families.diffusion import Schedule, guessed_image
 MOST_NOISE = 1e6
 """Predicted noise beyond this is refused; what is right is of size 1."""
 
+LARGEST_LABEL = 1_000_000
+"""A null label beyond this in size is refused; it has to go into an array of integers."""
+
 State = Mapping[str, NDArray[Any]]
 Noise = Callable[[Tensor, Tensor], Tensor]
 """`noise(x_t [B, C, S, S], t [B])` → the noise in x_t, guided or not, of the same shape."""
@@ -61,11 +64,13 @@ class Denoiser:
         """The label that means "no label"; any whole number, as the model likes it.
 
         Raises:
-            WrongAnswer: not a whole number.
+            WrongAnswer: not a whole number, or one beyond all reason.
         """
         value = as_float(self.remote.get("null_label"), name="null_label")
         if value != int(value):
             raise WrongAnswer(f"`null_label` is {value} where a whole number is asked for")
+        if abs(value) > LARGEST_LABEL:
+            raise WrongAnswer(f"`null_label` is {value:.0f}; at most {LARGEST_LABEL} in size is asked for")
         return int(value)
 
     def predict_noise(

@@ -15,7 +15,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from grader.candidate import Candidate, Generator, Remote
-from grader.families.answers import as_floats
+from grader.errors import WrongAnswer
+from grader.families.answers import as_floats, as_items, as_tensor
 from grader.families.diffusion import Schedule
 from grader.families.diffusion_bound import path_backwards
 from grader.families.guidance import Denoiser, State, columns
@@ -69,6 +70,52 @@ def train(
         generator=Generator(seed),
         grad=True,
         timeout_s=budget.wall_s + TRAINING_GRACE_S,
+    )
+
+
+# What training asked a model of ours
+
+
+@dataclass(frozen=True)
+class TrainingNotes:
+    """What `train_guidance` asked the prop `noting_denoiser`, one row for each x_t of the n in all."""
+
+    t: Int[Tensor, " n"]
+    y: Int[Tensor, " n"]
+    mean: Float[Tensor, " n"]
+    variance: Float[Tensor, " n"]
+    sizes: list[int]
+    """How many rows each question had."""
+
+
+def training_notes(asked: object, *, batches: object, steps: int) -> TrainingNotes:
+    """Check the notes, which lie beside code of the submission.
+
+    Raises:
+        WrongAnswer: columns of different lengths, none at all, or a step beyond the schedule.
+    """
+    name = "predict_noise in train_guidance"
+    t, y, mean, variance = as_items(asked, name=name, count=4)
+    labels = as_tensor(y, name=name, shape=(None,), dtype="int")
+    shape = (len(labels),)
+    at = as_tensor(t, name=name, shape=shape, dtype="number")
+    if len(labels) == 0:
+        raise WrongAnswer("`train_guidance` never asks the model")
+    if bool((at != at.round()).any()) or float(at.min()) < 0 or float(at.max()) >= steps:
+        low, high = float(at.min()), float(at.max())
+        raise WrongAnswer(
+            f"`train_guidance` asks at t from {low:g} to {high:g} where whole numbers from 0 to {steps - 1} "
+            "are asked for"
+        )
+    sizes = as_floats(batches, name=name)
+    if any(size < 0 or size != int(size) for size in sizes) or sum(sizes) != len(labels):
+        raise WrongAnswer(f"`{name}` has labels for {sum(sizes):g} images of {len(labels)}")
+    return TrainingNotes(
+        t=at.long(),
+        y=labels,
+        mean=as_tensor(mean, name=name, shape=shape),
+        variance=as_tensor(variance, name=name, shape=shape),
+        sizes=[int(size) for size in sizes],
     )
 
 

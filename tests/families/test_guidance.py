@@ -3,6 +3,7 @@
 import textwrap
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -21,7 +22,13 @@ from grader.families.guidance import (
     reported_guidance,
     reported_samples,
 )
-from grader.families.guidance_held_out import errors_of_noise, labelled, pixelwise_noise, train
+from grader.families.guidance_held_out import (
+    errors_of_noise,
+    labelled,
+    pixelwise_noise,
+    train,
+    training_notes,
+)
 from grader.records import Chunk, Prepared
 from grader.sandbox.fake import FakeSandbox
 from grader.sandbox.seam import SessionSpec
@@ -256,6 +263,43 @@ def test_a_null_label_must_be_a_whole_number(submitted):
     )
     with pytest.raises(WrongAnswer, match="whole number"):
         broken.null_label()
+
+
+def test_a_null_label_must_fit_into_an_array(submitted):
+    broken = submitted(replace="self.null_label = config.classes", by="self.null_label = 10**12")
+    with pytest.raises(WrongAnswer, match="at most 1000000 in size"):
+        Denoiser.build(broken, CONFIG, device="cpu").null_label()
+
+
+def columns_of_notes(*, t=(0, 29, 5), y=(0, 1, 2), mean=(0.0, 0.0, 0.0)):
+    level = np.array(mean, dtype=np.float32)
+    return np.array(t), np.array(y, dtype=np.int64), level, level
+
+
+def test_notes_of_training_are_taken_as_they_are():
+    notes = training_notes(columns_of_notes(), batches=[2, 1], steps=30)
+    assert notes.t.tolist() == [0, 29, 5]
+    assert notes.sizes == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("changed", "batches"),
+    [
+        ({"t": (0, 30, 5)}, [2, 1]),
+        ({"t": (0, -1, 5)}, [2, 1]),
+        ({"t": (0.5, 1.0, 2.0)}, [2, 1]),
+        ({"t": (0, 1)}, [2, 1]),
+        ({"mean": (0.0, 0.0)}, [2, 1]),
+        ({"t": (), "y": (), "mean": ()}, [0]),
+        ({}, [2, 2]),
+        ({}, [4, -1]),
+        ({}, [1.5, 1.5]),
+        ({}, "three"),
+    ],
+)
+def test_notes_of_training_that_do_not_fit_are_the_students_fault(changed, batches):
+    with pytest.raises(WrongAnswer):
+        training_notes(columns_of_notes(**changed), batches=batches, steps=30)
 
 
 def test_training_moves_the_weights_into_another_worker(submitted):

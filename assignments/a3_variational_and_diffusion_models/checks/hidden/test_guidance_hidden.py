@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch.nn.functional import one_hot
 
-from grader.families.answers import as_items, as_tensor
 from grader.families.class_judge import class_judge, share_of_copies, spread_within_classes
 from grader.families.diffusion import linear_schedule
 from grader.families.guidance import (
@@ -21,7 +20,13 @@ from grader.families.guidance import (
     reported_guidance,
     reported_samples,
 )
-from grader.families.guidance_held_out import errors_of_noise, labelled, pixelwise_noise, train
+from grader.families.guidance_held_out import (
+    errors_of_noise,
+    labelled,
+    pixelwise_noise,
+    train,
+    training_notes,
+)
 from grader.families.vae import disagreement
 from grader.metrics.frechet import extrapolated_distance, factorise, frechet_standard_error
 from grader.metrics.intervals import paired_difference
@@ -92,16 +97,9 @@ def asked(exam, guidance_schedule):
         device=exam.device,
         seed=exam.seed_for("guidance: asked"),
     )
-    t, y, mean, variance = as_items(model.asked(), name="predict_noise in train_guidance", count=4)
-    sizes = model.batches()
+    notes = training_notes(model.asked(), batches=model.batches(), steps=len(guidance_schedule))
     exam.close_worker(candidate)
-    return SimpleNamespace(
-        t=as_tensor(t, name="steps in train_guidance", shape=(None,), dtype="number").long(),
-        y=as_tensor(y, name="labels in train_guidance", shape=(None,), dtype="int"),
-        mean=as_tensor(mean, name="x_t in train_guidance", shape=(None,)),
-        variance=as_tensor(variance, name="x_t in train_guidance", shape=(None,)),
-        sizes=sizes,
-    )
+    return notes
 
 
 def test_training_drops_the_share_of_labels_that_it_is_told(asked):
