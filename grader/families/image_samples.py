@@ -16,7 +16,7 @@ from grader.data.images import ImageSplit
 from grader.families.adversarial import ImageGenerator
 from grader.families.image_judge import ImageJudge
 from grader.metrics.frechet import extrapolated_distance, factorise, frechet_standard_error
-from grader.metrics.memorisation import CopyTest, near_copies
+from grader.metrics.memorisation import CopyTest, near_blends, near_copies
 from grader.metrics.neighbours import Coverage, coverage
 
 NUDGE = 1e-3
@@ -25,6 +25,8 @@ JUMP = 0.2
 """An image that changes by this share for so small a step jumps; honest networks change by a thousandth."""
 MOST_COMPARED = 1000
 """Samples that are compared with all images that are known: as many as the verdict needs."""
+MOST_BLENDED = 300
+"""Samples, and held-out images beside them, that are compared with all blends of two training images."""
 LARGE_SIDE = 16
 """From this size on a shift by one pixel leaves an image what it was."""
 
@@ -86,17 +88,20 @@ def variety(
 def copies_found(samples: Float[Tensor, "n channels side side"], images: ImageSplit) -> dict[str, CopyTest]:
     """Test for near copies of the training images, and of the held-out ones, which a submission may own too.
 
-    The 8 x 8 digits are public, so a submission could bring along those that are held out.
+    The 8 x 8 digits are public, so a submission could bring along those that are held out. Blends of two
+    training images are found as well: nobody needs an adversary to make them.
     """
     side, shift = images.side, int(images.side >= LARGE_SIDE)
     some, train, held_out = (
         _planes(each) for each in (samples[:MOST_COMPARED], images.train, images.held_out)
     )
     pairs = {"training": (train, held_out), "held-out": (held_out, train[:MOST_COMPARED])}
-    return {
+    found = {
         name: near_copies(some, training=known, held_out=unknown, side=side, shift=shift)
         for name, (known, unknown) in pairs.items()
     }
+    blends = near_blends(some[:MOST_BLENDED], training=train, held_out=held_out[:MOST_BLENDED])
+    return {**found, "blends of two training": blends}
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 A sample is a near copy when it lies closer to a training image than nearly all images of the same source
 that nobody trained on. Some images of any source do, so a verdict needs more such samples than chance gives.
-Exact, jittered and redrawn copies are found, and shifted ones where the caller lets images move; rotated
-ones and blends of two images are not.
+Exact, jittered and redrawn copies are found, and shifted ones where the caller lets images move; blends of
+two images are, by `near_blends`; rotated ones are not.
 """
 
 import math
@@ -16,6 +16,8 @@ from torch.nn import functional
 
 QUANTILE = 0.05
 """Share of the held-out images that count as near copies, by the choice of the threshold."""
+NEIGHBOURS = 64
+"""Training images, those nearest to a sample, of which any two may have been blended."""
 ONE_IN_A_MILLION = 4.75
 """One-sided quantile of the normal distribution."""
 
@@ -61,11 +63,27 @@ def near_copies(
         ValueError: images of another size.
     """
     natural = nearest_distance(held_out, training, side=side, shift=shift)
-    threshold = torch.quantile(natural, quantile)
-    share = (nearest_distance(samples, training, side=side, shift=shift) < threshold).double().mean()
-    chance = math.sqrt(quantile * (1 - quantile) / len(samples))
-    limit = quantile + max(quantile, ONE_IN_A_MILLION * chance)
-    return CopyTest(share=float(share), natural=quantile, limit=limit, n=len(samples))
+    found = nearest_distance(samples, training, side=side, shift=shift)
+    return _closer_than_natural(found, natural, quantile=quantile)
+
+
+def near_blends(
+    samples: Float[Tensor, "n d"],
+    *,
+    training: Float[Tensor, "m d"],
+    held_out: Float[Tensor, "k d"],
+    quantile: float = QUANTILE,
+) -> CopyTest:
+    """Test whether a sampler returns copies of training images, or blends of two of them.
+
+    Args:
+        samples: generated images.
+        training: images that the generator learnt from.
+        held_out: images of the same source, in the same form as the samples, that it never saw.
+        quantile: of the held-out images' own distances to segments: the threshold.
+    """
+    natural, found = (segment_distance(queries, training) for queries in (held_out, samples))
+    return _closer_than_natural(found, natural, quantile=quantile)
 
 
 def nearest_distance(
@@ -85,11 +103,49 @@ def nearest_distance(
     return torch.stack([_nearest(moved, training.double()) for moved in versions]).amin(0)
 
 
+def segment_distance(
+    queries: Float[Tensor, "n d"], training: Float[Tensor, "m d"], *, neighbours: int = NEIGHBOURS
+) -> Float[Tensor, " n"]:
+    """Squared distance of each query to the nearest segment between any two of its nearest training images.
+
+    A segment has both ends, so it is never farther away than the nearest training image. One query costs
+    K d multiplications for each of its K neighbours, and nothing with d for each of the K² pairs.
+    """
+    queries, training = queries.double(), training.double()
+    count = min(neighbours, len(training))
+    nearest = torch.cdist(queries, training).topk(count, largest=False).indices  # (n, K)
+    return torch.stack(
+        [_nearest_segment(training[rows] - query) for query, rows in zip(queries, nearest, strict=True)]
+    )
+
+
+def _nearest_segment(ends: Float[Tensor, "K d"]) -> Float[Tensor, ""]:
+    """Squared distance of the origin to the nearest of the K² segments between ends a and b.
+
+    |a + t (b - a)|² = a·a + 2 t (a·b - a·a) + t² |b - a|², least at t = (a·a - a·b) / |b - a|².
+    """
+    products = ends @ ends.T  # a·b, (K, K)
+    own = products.diagonal()[:, None]  # a·a
+    lengths = own + own.T - 2 * products  # |b - a|²
+    t = ((own - products) / lengths.clamp_min(1e-12)).clamp(0, 1)
+    return (own + 2 * t * (products - own) + t.square() * lengths).min().clamp_min(0)
+
+
 def shifted(images: Float[Tensor, "n d"], *, side: int, shift: int) -> list[Float[Tensor, "n d"]]:
     """The images moved by up to `shift` pixels each way, (2 shift + 1)² versions; 0 comes in at the edge."""
     square = functional.pad(images.reshape(-1, side, side), (shift,) * 4)
     steps = range(2 * shift + 1)
     return [square[:, i : i + side, j : j + side].reshape(len(images), -1) for i in steps for j in steps]
+
+
+def _closer_than_natural(
+    found: Float[Tensor, " n"], natural: Float[Tensor, " k"], *, quantile: float
+) -> CopyTest:
+    """The share of distances below a quantile of the natural ones, beside what chance gives."""
+    share = (found < torch.quantile(natural, quantile)).double().mean()
+    chance = math.sqrt(quantile * (1 - quantile) / len(found))
+    limit = quantile + max(quantile, ONE_IN_A_MILLION * chance)
+    return CopyTest(share=float(share), natural=quantile, limit=limit, n=len(found))
 
 
 def _nearest(queries: Float[Tensor, "n d"], training: Float[Tensor, "m d"]) -> Float[Tensor, " n"]:

@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from grader.data.digits import binarise, load_digits, pixel_probabilities, split
-from grader.metrics.memorisation import CopyTest, near_copies, nearest_distance, shifted
+from grader.metrics.memorisation import (
+    CopyTest,
+    near_blends,
+    near_copies,
+    nearest_distance,
+    segment_distance,
+    shifted,
+)
 
 TRAIN, HELD_OUT = split(load_digits(), held_out=500, seed=7)
 TRAINING = binarise(TRAIN.intensity, seed=1, draws=4)
@@ -16,6 +23,10 @@ NATURAL = pixel_probabilities(HELD_OUT.intensity)
 
 def copy_test(samples: Tensor) -> CopyTest:
     return near_copies(samples, training=TRAINING, held_out=NATURAL[:250], side=8, shift=0)
+
+
+def blend_test(samples: Tensor) -> CopyTest:
+    return near_blends(samples, training=TRAIN.intensity, held_out=HELD_OUT.intensity[:250])
 
 
 def blurred(images: Tensor) -> Tensor:
@@ -49,6 +60,44 @@ def test_copies_averaged_over_the_draws_of_an_image_fail():
 def test_a_fifth_of_copies_among_honest_samples_fails():
     mixed = torch.cat([NATURAL[250:], TRAINING[:62]])
     assert copy_test(mixed).found_copies
+
+
+@pytest.mark.parametrize("share", [0.5, 0.7, 1.0])
+def test_blends_of_two_training_images_that_look_alike_fail(share: float):
+    first = TRAIN.intensity[:200].double()
+    mates = torch.cdist(first, TRAIN.intensity.double()).argsort(1)[:, 40]
+    found = blend_test(share * first + (1 - share) * TRAIN.intensity[mates])
+    assert found.share == 1
+    assert found.found_copies
+
+
+def test_a_third_of_blends_among_honest_samples_fails():
+    halves = (TRAIN.intensity[:100] + TRAIN.intensity[nearest_mate(TRAIN.intensity[:100])]) / 2
+    assert blend_test(torch.cat([HELD_OUT.intensity[250:450], halves])).found_copies
+
+
+def nearest_mate(images: Tensor) -> Tensor:
+    """For each training image the one that is nearest to it, save itself."""
+    return torch.cdist(images.double(), TRAIN.intensity.double()).argsort(1)[:, 1]
+
+
+def test_images_of_the_same_source_are_no_blends():
+    found = blend_test(HELD_OUT.intensity[250:])
+    assert not found.found_copies
+    assert found.share < found.limit
+
+
+def test_the_distance_to_a_segment_is_that_of_its_nearest_point():
+    ends = torch.tensor([[0.0, 0.0], [2.0, 0.0]])
+    queries = torch.tensor([[1.0, 1.0], [-1.0, 0.0], [3.0, 2.0], [0.5, 0.0]])
+    assert segment_distance(queries, ends).tolist() == pytest.approx([1.0, 1.0, 5.0, 0.0])
+
+
+def test_a_segment_is_never_farther_away_than_its_ends():
+    queries, training = HELD_OUT.intensity[:40], TRAIN.intensity
+    assert (
+        segment_distance(queries, training) <= nearest_distance(queries, training, side=8, shift=0) + 1e-9
+    ).all()
 
 
 @pytest.mark.parametrize("corner", [0, 2, 6, 8])
