@@ -46,3 +46,26 @@ def black_and_white(images: ImageSplit, *, seed: int, draws: int) -> BlackAndWhi
         train=torch.bernoulli(training, generator=generator),
         held_out=torch.bernoulli(kept, generator=generator),
     )
+
+
+def redrawn(
+    draw: Float[Tensor, "n 1 side side"],
+    *,
+    was: Float[Tensor, "n 1 side side"],
+    now: Float[Tensor, "n 1 side side"],
+    seed: int,
+) -> Float[Tensor, "n 1 side side"]:
+    """Draw images anew and keep every pixel that can be: two images that are alike have draws that are alike.
+
+    Each pixel was on where a uniform number lay below its probability; the number is drawn again, given what
+    came of it, and held to the new probability.
+
+    Args:
+        draw: zeros and ones.
+        was: the probabilities that they were drawn with.
+        now: those to draw with.
+        seed: of what is left to chance.
+    """
+    fresh = torch.rand(draw.shape, generator=torch.Generator().manual_seed(seed))
+    uniform = torch.where(draw == 1, fresh * was, was + fresh * (1 - was))
+    return (uniform < now).to(draw.dtype)

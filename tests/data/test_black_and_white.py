@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from grader.data.black_and_white import MOST_HELD_OUT, black_and_white
+from grader.data.black_and_white import MOST_HELD_OUT, black_and_white, redrawn
 from grader.data.images import ImageSplit
 
 
@@ -38,3 +38,17 @@ def test_of_many_held_out_images_the_first_are_taken():
 def test_images_in_colour_are_refused():
     with pytest.raises(ValueError, match="expected 1 channel, got 3"):
         black_and_white(images(channels=3), seed=1, draws=1)
+
+
+def test_what_is_redrawn_has_the_new_probabilities_and_keeps_what_it_can():
+    was, now = torch.full((20, 1, 50, 50), 0.4), torch.full((20, 1, 50, 50), 0.5)
+    draw = torch.bernoulli(was, generator=torch.Generator().manual_seed(1))
+    again = redrawn(draw, was=was, now=now, seed=2)
+    assert abs(float(again.mean()) - 0.5) < 0.01
+    assert (again >= draw).all()
+    assert torch.equal(redrawn(draw, was=was, now=was, seed=3), draw)
+
+
+def test_pixels_that_are_certain_stay_certain():
+    certain = torch.tensor([0.0, 1.0]).repeat(5, 1, 2, 1)
+    assert torch.equal(redrawn(1 - certain, was=0 * certain + 0.5, now=certain, seed=1), certain)

@@ -13,6 +13,8 @@ import pytest
 import torch
 from scipy.stats import chi2
 
+from grader.data.black_and_white import redrawn
+from grader.data.digits import pixel_probabilities
 from grader.families.autoregressive import (
     ImageModel,
     batch_dependence,
@@ -26,10 +28,12 @@ from grader.families.autoregressive import (
     sampled,
     train,
 )
+from grader.families.twins import moved_a_little
 from grader.families.vae import disagreement
 from grader.metrics.binary_images import law_gap, pixel_frequencies
 from grader.metrics.intervals import paired_difference
 from grader.metrics.likelihood import bernoulli_log_likelihood
+from grader.metrics.memorisation import near_copies
 
 pytestmark = pytest.mark.task("autoregressive")
 
@@ -37,6 +41,9 @@ TASK = "autoregressive"
 SAMPLES = 600
 TINY_SAMPLES = 8000
 SHOWN = 64
+MOST_COMPARED = 1000
+MOST_MORE_BITS = 0.05
+"""Honest models need 0.02 bits more for images that were moved, a mixture of the held-out ones 0.07."""
 ONE_IN_A_MILLION = 1e-6
 NEIGHBOURS = {"first": -0.8, "left": 2.0, "corner": -1.2, "both": 1.5}
 
@@ -143,13 +150,17 @@ def test_samples_follow_the_generator(candidate, exam, autoregressive_trained):
     assert not torch.equal(first, other), "another seed gives the same images; draw with the given generator"
 
 
-def test_samples_of_the_trained_model_follow_its_law(exam, whole, whole_worker, scorer):
+@pytest.fixture(scope="session")
+def drawn(exam, scorer):
+    """Images drawn by us, from the logits that are marked."""
     side = exam.config(TASK).side
-    shape = (SAMPLES, 1, side, side)
-    theirs = sampled(whole_worker, whole.remote, shape, seed=exam.seed_for("samples"))
-    ours = our_samples(scorer, shape, seed=exam.seed_for("samples: ours"))
+    return our_samples(scorer, (SAMPLES, 1, side, side), seed=exam.seed_for("samples: ours"))
+
+
+def test_samples_of_the_trained_model_follow_its_law(exam, whole, whole_worker, drawn):
+    theirs = sampled(whole_worker, whole.remote, tuple(drawn.shape), seed=exam.seed_for("samples"))
     exam.artifact("images", "samples", theirs[:SHOWN, 0])
-    gap = law_gap(theirs.flatten(1), ours.flatten(1))
+    gap = law_gap(theirs.flatten(1), drawn.flatten(1))
     assert gap < 6.5, (
         f"samples differ by {gap:.0f} standard errors from pixels drawn with the model's logits; "
         "6.5 are chance"
@@ -173,6 +184,48 @@ def test_prefixes_and_whole_images_have_the_same_logits(exam, bits, whole, autor
     assert found.worst < 10 * found.allowed, (
         f"the logit of pixel {found.pixel} differs by {found.worst:.1e} between an image of which only the "
         "pixels before it are known and the whole image in another process"
+    )
+
+
+def test_model_does_not_draw_images_that_it_brought_along(exam, drawn, images):
+    """The digits are public: those that are held out may be known as well as those to train on."""
+    grey = {
+        "training": pixel_probabilities(images.train).flatten(1),
+        "held-out": pixel_probabilities(images.held_out).flatten(1),
+    }
+    generator = torch.Generator().manual_seed(exam.seed_for("samples: copies"))
+    for known, other in (("training", "held-out"), ("held-out", "training")):
+        honest = torch.bernoulli(grey[other][:MOST_COMPARED], generator=generator)
+        found = near_copies(
+            drawn.flatten(1), training=grey[known], held_out=honest, side=images.side, shift=0
+        )
+        assert not found.found_copies, (
+            f"{found.share:.0%} of the images drawn with the model's logits are (nearly) {known} images; "
+            f"up to {found.limit:.0%} is chance"
+        )
+
+
+def test_bits_on_images_that_nobody_has_seen(
+    exam, bits, autoregressive_trained, autoregressive_digits, images
+):
+    """The held-out images, moved by a fraction of a pixel: what it costs more, beside the trivial model."""
+    x = autoregressive_digits.held_out
+    grey = images.held_out[: len(x)]
+    twins = moved_a_little(grey, levels=len(grey.unique()), seed=exam.seed_for("bits: twins"))
+    was, now = pixel_probabilities(grey), pixel_probabilities(twins)
+    y = redrawn(x, was=was, now=now, seed=exam.seed_for("bits: draws of twins"))
+    stranger = ImageModel.build(
+        exam.fresh(TASK), exam.config(TASK), autoregressive_trained.state, device=exam.device
+    )
+    moved = prefix_logits(stranger, y, seed=exam.seed_for("bits: what follows a prefix of a twin"))
+    trivial = pixel_frequencies(autoregressive_digits.train.flatten(1)).logit().expand(len(x), -1)
+    x, y = x.flatten(1), y.flatten(1)
+    more = bernoulli_log_likelihood(bits, x) - bernoulli_log_likelihood(moved, y)
+    usual = bernoulli_log_likelihood(trivial, x) - bernoulli_log_likelihood(trivial, y)
+    gap = float((more - usual).mean()) / (x.shape[1] * math.log(2))
+    assert gap < MOST_MORE_BITS, (
+        f"moved by a fraction of a pixel, the same images need {gap:.3f} bits more per pixel; the model "
+        "seems to know the images that are held out by heart"
     )
 
 
