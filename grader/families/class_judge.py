@@ -83,11 +83,11 @@ def spread_within_classes(
 
 @dataclass(frozen=True)
 class CopyShare:
-    """How many images lie far closer to a training image than to any other image of the source."""
+    """How many images lie far closer to an image of one set than to any image of another."""
 
     share: float
     natural: float
-    """The same share among real images that nobody trained on."""
+    """The same share among real images that belong to neither set."""
 
     @property
     def limit(self) -> float:
@@ -109,13 +109,36 @@ def share_of_copies(
     copy; training images lie at distance 0 from themselves, and copies that are changed a little near it.
     One half of the held-out images is what to be far from, the other half shows what is natural.
     """
-    half = len(held_out) // 2
+    strangers, others = _halves(held_out)
+    return CopyShare(
+        share=_far_closer(samples, to=training, than=others),
+        natural=_far_closer(strangers, to=training, than=others),
+    )
 
-    def share(images: Tensor) -> float:
-        near = _nearest(images, training) < 0.5 * _nearest(images, held_out[half:])
-        return float(near.double().mean())
 
-    return CopyShare(share=share(samples), natural=share(held_out[:half]))
+def share_of_leaks(
+    samples: Float[Tensor, "n D"], *, training: Float[Tensor, "m D"], held_out: Float[Tensor, "k D"]
+) -> CopyShare:
+    """Test whether a sampler returns images that it should never have seen: public ones, brought along.
+
+    The other direction of `share_of_copies`: far closer to a held-out image than to any it was trained on.
+    """
+    strangers, others = _halves(held_out)
+    return CopyShare(
+        share=_far_closer(samples, to=held_out, than=training),
+        natural=_far_closer(strangers, to=others, than=training),
+    )
+
+
+def _halves(images: Float[Tensor, "k D"]) -> tuple[Float[Tensor, "h D"], Float[Tensor, "r D"]]:
+    return images[: len(images) // 2], images[len(images) // 2 :]
+
+
+def _far_closer(
+    images: Float[Tensor, "n D"], *, to: Float[Tensor, "m D"], than: Float[Tensor, "k D"]
+) -> float:
+    """Share of the images that lie at less than half the squared distance to the first set."""
+    return float((_nearest(images, to) < 0.5 * _nearest(images, than)).double().mean())
 
 
 def _rounder(covariance: Float[Tensor, "D D"]) -> Float[Tensor, "D D"]:

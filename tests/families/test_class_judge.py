@@ -6,7 +6,13 @@ import pytest
 import torch
 
 from grader.data.images import digit_split
-from grader.families.class_judge import ClassJudge, class_judge, share_of_copies, spread_within_classes
+from grader.families.class_judge import (
+    ClassJudge,
+    class_judge,
+    share_of_copies,
+    share_of_leaks,
+    spread_within_classes,
+)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +79,16 @@ def test_copies_are_found_and_new_images_are_not(digits):
     found = share_of_copies(held_out[:250], training=train, held_out=held_out)
     assert found.share == found.natural
     assert not found.found_copies
+
+
+def test_held_out_images_that_were_brought_along_are_found(digits):
+    train, held_out = digits.train.flatten(1), digits.held_out.flatten(1)
+    pale = (held_out * 0.9 + 0.05).clamp(0, 1)
+    assert share_of_leaks(held_out, training=train, held_out=held_out).share == 1
+    assert share_of_leaks(pale, training=train, held_out=held_out).found_copies
+    assert not share_of_leaks(train[:400], training=train, held_out=held_out).found_copies
+    made_up = 0.5 * (train[:400] + train[400:800])
+    assert not share_of_leaks(made_up, training=train, held_out=held_out).found_copies
 
 
 def test_blurred_images_are_no_copies(digits):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn.functional import one_hot
 
-from grader.families.class_judge import class_judge, share_of_copies, spread_within_classes
+from grader.families.class_judge import class_judge, share_of_copies, share_of_leaks, spread_within_classes
 from grader.families.diffusion import linear_schedule
 from grader.families.guidance import (
     Denoiser,
@@ -318,6 +318,11 @@ def test_samples_are_no_training_images(samples, images):
     assert not found.found_copies, (
         f"{found.share:.0%} of the samples are far closer to a training image than to any other image; "
         f"up to {found.limit:.0%} is chance"
+    )
+    leaked = share_of_leaks(samples, training=images.train.flatten(1), held_out=images.held_out.flatten(1))
+    assert not leaked.found_copies, (
+        f"{leaked.share:.0%} of the samples are far closer to a held-out image than to any training image; "
+        f"up to {leaked.limit:.0%} is chance"
     )
 
 
