@@ -8,6 +8,8 @@ import math
 import pytest
 import torch
 
+from grader.data.digits import pixel_probabilities
+from grader.families.class_judge import share_of_leaks
 from grader.families.vae import (
     Vae,
     disagreement,
@@ -186,13 +188,24 @@ def test_samples_are_varied(samples, digits):
     )
 
 
-def test_samples_are_no_copies(samples, digits, images):
-    found = near_copies(
-        samples, training=digits.train, held_out=digits.held_out_probabilities, side=images.side, shift=0
-    )
-    assert not found.found_copies, (
-        f"{found.share:.0%} of the samples are (nearly) training images; up to {found.limit:.0%} is chance"
-    )
+def test_samples_are_no_copies(samples, bounds, digits, images):
+    """Neither of training images nor of held-out ones, which are public and could have been brought along."""
+    known, unknown = (pixel_probabilities(part).flatten(1) for part in (images.train, images.held_out))
+    for name, made in (
+        ("samples", samples),
+        ("images decoded from the prior", bounds.prior_logits.sigmoid()),
+    ):
+        found = near_copies(
+            made, training=digits.train, held_out=digits.held_out_probabilities, side=images.side, shift=0
+        )
+        assert not found.found_copies, (
+            f"{found.share:.0%} of the {name} are (nearly) training images; up to {found.limit:.0%} is chance"
+        )
+        leaked = share_of_leaks(made, training=known, held_out=unknown)
+        assert not leaked.found_copies, (
+            f"{leaked.share:.0%} of the {name} are far closer to a held-out image than to any training "
+            f"image; up to {leaked.limit:.0%} is chance"
+        )
 
 
 def test_samples_come_from_the_decoder(exam, bounds, drawn):
