@@ -7,42 +7,25 @@ Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 don
 import json
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import replace
-from functools import wraps
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 
 from grader import __version__
-from grader.errors import ConfigurationError, GraderError
-
-OK, PERSON_NEEDED, BAD_DATA, OUR_FAILURE, INTERRUPTED = 0, 1, 3, 4, 130
-
-EXISTING = click.Path(exists=True, path_type=Path)
-ANY_PATH = click.Path(path_type=Path)
-
-
-def reported(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn the grader's own errors into a message and an exit code."""
-
-    @wraps(command)
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except KeyboardInterrupt:
-            click.echo("stopped; the same command goes on where this one was", err=True)
-            sys.exit(INTERRUPTED)
-        except ConfigurationError as error:
-            click.echo(str(error), err=True)
-            sys.exit(BAD_DATA)
-        except GraderError as error:
-            click.echo(f"grader: {error}", err=True)
-            sys.exit(OUR_FAILURE)
-
-    return wrapper
-
+from grader.commands.options import (
+    ANY_PATH,
+    BAD_DATA,
+    EXISTING,
+    OK,
+    OUR_FAILURE,
+    PERSON_NEEDED,
+    course_option,
+    reported,
+    sandbox_option,
+    scale_option,
+)
 
 HELP = """Grade a course on generative models: sandboxed runs, trusted measurements, marks with evidence.
 
@@ -59,26 +42,6 @@ Start here:
 @click.version_option(__version__)
 def main() -> None:
     """The root of all commands; `HELP` is what it says."""
-
-
-course_option = click.option(
-    "--course",
-    type=EXISTING,
-    envvar="GRADER_COURSE",
-    help="Folder with course.toml; by default the one that the current folder is in.",
-)
-sandbox_option = click.option(
-    "--sandbox",
-    default="auto",
-    show_default=True,
-    type=click.Choice(["auto", "bubblewrap", "process", "fake"]),
-    help="What isolates the submissions. 'process' and 'fake' do not isolate.",
-)
-scale_option = click.option(
-    "--scale",
-    default="",
-    help="Sizes to use, cpu or gpu; by default those that assignment.toml chooses.",
-)
 
 
 @main.command()

@@ -1,0 +1,56 @@
+"""What all commands share: exit codes, common options, how our errors reach people. Never imports torch."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from grader.errors import ConfigurationError, GraderError
+
+OK, PERSON_NEEDED, BAD_DATA, OUR_FAILURE, INTERRUPTED = 0, 1, 3, 4, 130
+
+EXISTING = click.Path(exists=True, path_type=Path)
+ANY_PATH = click.Path(path_type=Path)
+
+
+def reported(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn the grader's own errors into a message and an exit code."""
+
+    @wraps(command)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except KeyboardInterrupt:
+            click.echo("stopped; the same command goes on where this one was", err=True)
+            sys.exit(INTERRUPTED)
+        except ConfigurationError as error:
+            click.echo(str(error), err=True)
+            sys.exit(BAD_DATA)
+        except GraderError as error:
+            click.echo(f"grader: {error}", err=True)
+            sys.exit(OUR_FAILURE)
+
+    return wrapper
+
+
+course_option = click.option(
+    "--course",
+    type=EXISTING,
+    envvar="GRADER_COURSE",
+    help="Folder with course.toml; by default the one that the current folder is in.",
+)
+sandbox_option = click.option(
+    "--sandbox",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "bubblewrap", "process", "fake"]),
+    help="What isolates the submissions. 'process' and 'fake' do not isolate.",
+)
+scale_option = click.option(
+    "--scale",
+    default="",
+    help="Sizes to use, cpu or gpu; by default those that assignment.toml chooses.",
+)

@@ -1,0 +1,1 @@
+"""Feature spaces that samples are compared in, each with its provenance."""
