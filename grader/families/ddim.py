@@ -18,8 +18,7 @@ from torch import Tensor
 from grader.candidate import Candidate, Generator, Remote
 from grader.errors import WrongAnswer
 from grader.families.answers import as_tensor
-from grader.families.diffusion import Schedule
-from grader.families.diffusion_oracle import (
+from grader.metrics.diffusion_oracle import (
     GaussianData,
     Law,
     MixtureData,
@@ -27,6 +26,7 @@ from grader.families.diffusion_oracle import (
     implicit_laws,
     implicit_samples,
 )
+from grader.metrics.diffusion_process import Schedule
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Contract: `Denoiser(config)` with `predict_noise(x_t, t)`; functions `noise_sche
 
 * the trainer sees the training images, and at the end it is asked once more what the bound rests on;
 * the forecaster is fresh: it has the trained weights, and is shown held-out images under noise, one step at a
-  time from the noisiest (see `diffusion_bound`). What it answers becomes the bound and nothing else;
+  time from the noisiest (see `metrics.diffusion_bound`). What it answers becomes the bound and nothing else;
 * the worker that the other checks share has the same weights and no image; samples are drawn from it, by us.
 
 Letters in shapes: B images of C x S x S pixels in [-1, 1], N of them to train on, T steps counted from 0.
@@ -25,7 +25,7 @@ from torch import Tensor
 from grader.candidate import Candidate, Generator, Remote
 from grader.errors import WrongAnswer
 from grader.families.answers import as_float, as_floats, as_state, as_tensor, describe
-from grader.families.diffusion import Schedule, q_sample
+from grader.metrics.diffusion_process import Schedule, q_sample
 
 MOST_NOISE = 1e6
 """Predicted noise beyond this is refused; what is right is of size 1."""

@@ -21,7 +21,7 @@ from torch import Tensor
 from grader.candidate import Candidate, Generator, Remote
 from grader.errors import WrongAnswer
 from grader.families.answers import as_float, as_state, as_tensor, describe
-from grader.families.diffusion import Schedule, guessed_image
+from grader.metrics.diffusion_process import Schedule, guessed_image
 
 MOST_NOISE = 1e6
 """Predicted noise beyond this is refused; what is right is of size 1."""

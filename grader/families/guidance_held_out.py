@@ -17,9 +17,9 @@ from torch import Tensor
 from grader.candidate import Candidate, Generator, Remote
 from grader.errors import WrongAnswer
 from grader.families.answers import as_floats, as_items, as_tensor
-from grader.families.diffusion import Schedule
-from grader.families.diffusion_bound import path_backwards
 from grader.families.guidance import Denoiser, State, columns
+from grader.metrics.diffusion_bound import path_backwards
+from grader.metrics.diffusion_process import Schedule
 
 TRAINING_GRACE_S = 15.0
 """What training may take beyond its own budget before it counts as not ending."""
@@ -131,7 +131,7 @@ def errors_of_noise(
     """Mean squared error of the noise over all steps, one value per image; 1 for a prediction of nothing.
 
     Each image is shown along one path of the forward process from its noisy end, so that a model that
-    remembers what it was asked knows nothing that x_t does not tell; see `diffusion_bound`.
+    remembers what it was asked knows nothing that x_t does not tell; see `metrics.diffusion_bound`.
 
     Args:
         noise: a model; it is given the images of each step in disorder.

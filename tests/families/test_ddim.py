@@ -11,8 +11,8 @@ from grader.candidate import Candidate
 from grader.course.model import Limits
 from grader.errors import WrongAnswer
 from grader.families.ddim import ImplicitRun, run_sampler, share_of_centres
-from grader.families.diffusion import linear_schedule
-from grader.families.diffusion_oracle import CHANCE, GaussianData, MixtureData
+from grader.metrics.diffusion_oracle import CHANCE, GaussianData, MixtureData
+from grader.metrics.diffusion_process import linear_schedule
 from grader.records import Chunk, Prepared
 from grader.sandbox.fake import FakeSandbox
 from grader.sandbox.seam import SessionSpec

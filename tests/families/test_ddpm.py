@@ -23,8 +23,8 @@ from grader.families.ddpm import (
     sampled,
     train,
 )
-from grader.families.diffusion import linear_schedule, q_sample
-from grader.families.diffusion_bound import variational_bound
+from grader.metrics.diffusion_bound import variational_bound
+from grader.metrics.diffusion_process import linear_schedule, q_sample
 from grader.records import Chunk, Prepared
 from grader.sandbox.fake import FakeSandbox
 from grader.sandbox.seam import SessionSpec

@@ -11,7 +11,6 @@ from torch import Tensor
 from grader.candidate import Candidate
 from grader.course.model import Limits
 from grader.errors import WrongAnswer
-from grader.families.diffusion import linear_schedule
 from grader.families.guidance import (
     ClassGaussians,
     Denoiser,
@@ -29,6 +28,7 @@ from grader.families.guidance_held_out import (
     train,
     training_notes,
 )
+from grader.metrics.diffusion_process import linear_schedule
 from grader.records import Chunk, Prepared
 from grader.sandbox.fake import FakeSandbox
 from grader.sandbox.seam import SessionSpec

@@ -9,12 +9,12 @@ from grader.data.captions import captioner
 from grader.data.images import binary_images, image_split
 from grader.families.ddpm import NoisyImages
 from grader.families.ddpm import train as train_ddpm
-from grader.families.diffusion import linear_schedule
 from grader.families.guidance import ClassGaussians, Denoiser
 from grader.families.guidance_held_out import Trained as TrainedDenoiser
 from grader.families.guidance_held_out import train as train_guidance
 from grader.families.two_tower import Training, built, embeddings, train_generator, train_towers
 from grader.families.vae_held_out import ProbeQuestions, train
+from grader.metrics.diffusion_process import linear_schedule
 
 
 @pytest.fixture(scope="session")

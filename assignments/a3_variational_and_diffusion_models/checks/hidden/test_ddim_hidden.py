@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from grader.families.ddim import run_sampler, share_of_centres
-from grader.families.diffusion import Schedule, linear_schedule
-from grader.families.diffusion_oracle import CHANCE, GaussianData, MixtureData
+from grader.metrics.diffusion_oracle import CHANCE, GaussianData, MixtureData
+from grader.metrics.diffusion_process import Schedule, linear_schedule
 
 pytestmark = pytest.mark.task("ddim")
 

@@ -1,7 +1,7 @@
 """Hidden checks of the denoising diffusion model: other numbers, a true bound, and samples that we draw.
 
 Which worker may see what is written down at the top of grader/families/ddpm.py, and why the bound is one at
-the top of grader/families/diffusion_bound.py.
+the top of grader/metrics/diffusion_bound.py.
 """
 
 import math
@@ -21,13 +21,13 @@ from grader.families.ddpm import (
     reported_schedule,
     sampled,
 )
-from grader.families.diffusion import Schedule, ancestral_samples, linear_schedule, q_sample
-from grader.families.diffusion_bound import bits_per_pixel, variational_bound
-from grader.families.diffusion_oracle import CHANCE, GaussianData, ancestral_laws, departure
 from grader.families.image_judge import fit_judge
 from grader.families.image_samples import copies_found, quality, variety
 from grader.families.twins import moved_a_little
 from grader.families.vae import disagreement
+from grader.metrics.diffusion_bound import bits_per_pixel, variational_bound
+from grader.metrics.diffusion_oracle import CHANCE, GaussianData, ancestral_laws, departure
+from grader.metrics.diffusion_process import Schedule, ancestral_samples, linear_schedule, q_sample
 from grader.metrics.intervals import paired_difference
 
 pytestmark = pytest.mark.task("ddpm")

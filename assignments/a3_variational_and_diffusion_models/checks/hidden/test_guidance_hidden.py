@@ -11,7 +11,6 @@ import torch
 from torch.nn.functional import one_hot
 
 from grader.families.class_judge import class_judge, share_of_copies, share_of_leaks, spread_within_classes
-from grader.families.diffusion import linear_schedule
 from grader.families.guidance import (
     Denoiser,
     deterministic_samples,
@@ -28,6 +27,7 @@ from grader.families.guidance_held_out import (
     training_notes,
 )
 from grader.families.vae import disagreement
+from grader.metrics.diffusion_process import linear_schedule
 from grader.metrics.frechet import extrapolated_distance, factorise, frechet_standard_error
 from grader.metrics.intervals import paired_difference
 

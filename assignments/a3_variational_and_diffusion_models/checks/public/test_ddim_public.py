@@ -3,8 +3,8 @@
 import pytest
 
 from grader.families.ddim import run_sampler
-from grader.families.diffusion import linear_schedule
-from grader.families.diffusion_oracle import CHANCE, GaussianData
+from grader.metrics.diffusion_oracle import CHANCE, GaussianData
+from grader.metrics.diffusion_process import linear_schedule
 
 pytestmark = pytest.mark.task("ddim")
 

@@ -11,9 +11,9 @@ from grader.families.ddpm import (
     reported_schedule,
     sampled,
 )
-from grader.families.diffusion import linear_schedule, q_sample
-from grader.families.diffusion_oracle import CHANCE, GaussianData, ancestral_laws, departure
 from grader.families.vae import disagreement
+from grader.metrics.diffusion_oracle import CHANCE, GaussianData, ancestral_laws, departure
+from grader.metrics.diffusion_process import linear_schedule, q_sample
 
 pytestmark = pytest.mark.task("ddpm")
 

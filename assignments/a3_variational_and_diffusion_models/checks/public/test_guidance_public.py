@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from grader.families.diffusion import linear_schedule
 from grader.families.guidance import (
     Denoiser,
     distance_to_any_sampler,
@@ -13,6 +12,7 @@ from grader.families.guidance import (
 )
 from grader.families.guidance_held_out import errors_of_noise, labelled
 from grader.families.vae import disagreement
+from grader.metrics.diffusion_process import linear_schedule
 
 pytestmark = pytest.mark.task("guidance")
 

@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grader.families.diffusion import Schedule
+from grader.metrics.diffusion_process import Schedule
 
 CHANCE = 6.0
 """Standard errors; two right answers differ by more about once in a hundred million."""

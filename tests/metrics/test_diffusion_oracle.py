@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from grader.families.diffusion import Schedule, linear_schedule
-from grader.families.diffusion_oracle import (
+from grader.metrics.diffusion_oracle import (
     CHANCE,
     GaussianData,
     Law,
@@ -18,6 +17,7 @@ from grader.families.diffusion_oracle import (
     implicit_samples,
     implicit_step,
 )
+from grader.metrics.diffusion_process import Schedule, linear_schedule
 
 HO = linear_schedule(1000)
 DATA = GaussianData(mean=0.1, deviation=0.2)

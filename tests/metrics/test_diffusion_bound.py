@@ -6,12 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from grader.families.diffusion import (
-    Schedule,
-    linear_schedule,
-    q_sample,
-)
-from grader.families.diffusion_bound import (
+from grader.metrics.diffusion_bound import (
     bits_per_pixel,
     discrete_term,
     gaussian_term,
@@ -19,6 +14,11 @@ from grader.families.diffusion_bound import (
     prior_term,
     step_term,
     variational_bound,
+)
+from grader.metrics.diffusion_process import (
+    Schedule,
+    linear_schedule,
+    q_sample,
 )
 
 HO = linear_schedule(1000)

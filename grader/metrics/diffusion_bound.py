@@ -8,7 +8,7 @@ noisier states that were shown before tell nothing more about x_0, and a model t
 one more generative model, with a bound of its own. Had we drawn x_t at every t with fresh noise, each would
 be another look at x_0, and a model that averages what it has seen would look far better than it is.
 
-Letters in shapes: B images, T steps; steps are counted from 0, as in `diffusion`.
+Letters in shapes: B images, T steps; steps are counted from 0, as in `diffusion_process`.
 """
 
 import math
@@ -19,7 +19,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from grader.families.diffusion import Predict, Schedule, noise_like, posterior_mean, q_sample, reverse_mean
+from grader.metrics.diffusion_process import (
+    Predict,
+    Schedule,
+    noise_like,
+    posterior_mean,
+    q_sample,
+    reverse_mean,
+)
 
 # The terms of the bound, in nats, one value per image
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from grader.families.diffusion import (
+from grader.metrics.diffusion_process import (
     ancestral_samples,
     guessed_image,
     linear_schedule,
