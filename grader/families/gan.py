@@ -19,6 +19,7 @@ from torch.nn import functional
 from grader.candidate import Candidate
 from grader.families.adversarial import one_number
 from grader.families.toy_players import Direction, Toys, descent, toy_images, toy_scores, wrong_way
+from grader.metrics.adversarial_losses import discriminator_loss, non_saturating_generator_loss
 
 BIAS = 2.0
 """Mean of the logits of the hand-made discriminator."""
@@ -56,19 +57,6 @@ def biased_logits(batch: int, *, seed: int) -> LogitDraws:
     return LogitDraws(real=real, fake=fake)
 
 
-def our_discriminator_loss(real: Logits, fake: Logits, *, smoothing: float = 0.0) -> Float[Tensor, ""]:
-    """Mean of -log D(x) plus mean of -log(1 - D(G(z))), in float64 nats."""
-    is_real = (1 - smoothing) * functional.softplus(-real.double()) + smoothing * functional.softplus(
-        real.double()
-    )
-    return is_real.mean() + functional.softplus(fake.double()).mean()
-
-
-def our_generator_loss(fake: Logits) -> Float[Tensor, ""]:
-    """Mean of -log D(G(z)), in float64 nats."""
-    return functional.softplus(-fake.double()).mean()
-
-
 def reported_discriminator_loss(candidate: Candidate, real: Logits, fake: Logits) -> Tensor:
     """What the submission's `discriminator_loss` gives."""
     return one_number(candidate.discriminator_loss(real, fake), name="discriminator_loss")
@@ -96,18 +84,17 @@ def fit_discriminator_loss(candidate: Candidate, draws: LogitDraws) -> LossFit:
     is_real, is_smoothed, is_fake = torch.linalg.lstsq(terms, reported).solution.tolist()
     smoothing = is_smoothed / (is_real + is_smoothed) if is_real + is_smoothed else 0.0
     smoothing = 0.0 if abs(smoothing) < 10 * TOLERANCE else smoothing
-    ours = torch.stack([our_discriminator_loss(real, fake, smoothing=smoothing) for real, fake in pairs])
-    is_allowed = is_fake > 0 and -TOLERANCE < smoothing <= MOST_SMOOTHING
-    plain = torch.stack([our_discriminator_loss(real, fake) for real, fake in pairs])
-    wrong = _not_proportional(reported, ours if is_allowed else plain)
-    factor = 1.0 if wrong else is_fake
-    return LossFit(factor=factor, smoothing=smoothing if is_allowed else 0.0, wrong=wrong)
+    is_allowed = is_fake > 0 and 0 <= smoothing <= MOST_SMOOTHING
+    smoothing = smoothing if is_allowed else 0.0
+    ours = torch.stack([discriminator_loss(real, fake, smoothing=smoothing) for real, fake in pairs])
+    wrong = _not_proportional(reported, ours)
+    return LossFit(factor=1.0 if wrong else is_fake, smoothing=smoothing, wrong=wrong)
 
 
 def fit_generator_loss(candidate: Candidate, draws: LogitDraws) -> LossFit:
     """Write the reported loss as a positive multiple of the non-saturating one."""
     reported = torch.stack([reported_generator_loss(candidate, fake) for fake in draws.fake])
-    ours = torch.stack([our_generator_loss(fake) for fake in draws.fake])
+    ours = torch.stack([non_saturating_generator_loss(fake) for fake in draws.fake])
     factor = float(reported @ ours / (ours @ ours))
     wrong = _not_proportional(reported, ours)
     return LossFit(factor=1.0 if wrong else factor, smoothing=0.0, wrong=wrong)
@@ -144,7 +131,7 @@ def step_discriminator(candidate: Candidate, toys: Toys, given: StepInputs, *, s
 
     def objective(numbers: Tensor) -> Tensor:
         real, fake = toy_scores(numbers, given.images), toy_scores(numbers, fakes)
-        return our_discriminator_loss(real, fake, smoothing=smoothing)
+        return discriminator_loss(real, fake, smoothing=smoothing)
 
     return wrong_way(before, toys.scorer.numbers(), right={"descent": descent(objective, before)})
 
@@ -161,7 +148,8 @@ def step_generator(candidate: Candidate, toys: Toys, given: StepInputs) -> str:
         grad=True,
     )
     right: Direction = descent(
-        lambda numbers: our_generator_loss(toy_scores(judges, toy_images(numbers, given.z))), before
+        lambda numbers: non_saturating_generator_loss(toy_scores(judges, toy_images(numbers, given.z))),
+        before,
     )
     return wrong_way(before, toys.generator.numbers(), right={"descent": right})
 

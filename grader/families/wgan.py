@@ -22,6 +22,7 @@ from torch import Tensor
 from grader.candidate import Candidate, Remote
 from grader.families.adversarial import ImageScorer, one_number
 from grader.families.toy_players import PROP, Toys, descent, toy_images, toy_scores, toy_slope_norm, wrong_way
+from grader.metrics.adversarial_losses import critic_loss, slope_penalty
 
 TOLERANCE = 1e-4
 NUDGE = 1e-2
@@ -52,7 +53,7 @@ class PenaltyQuestion:
 
 def our_penalty(critic: Float[Tensor, "2"], between: Images) -> Float[Tensor, ""]:
     """Gulrajani et al. 2017, equation 3, for the toy critic."""
-    return (toy_slope_norm(critic, between) - 1).square().mean()
+    return slope_penalty(toy_slope_norm(critic, between))
 
 
 def reported_penalty(candidate: Candidate, question: PenaltyQuestion, *, device: str) -> Tensor:
@@ -96,7 +97,7 @@ def wrong_critic_loss(candidate: Candidate, real: Float[Tensor, "K B"], fake: Fl
             for pair in zip(real, fake, strict=True)
         ]
     )
-    return _off(reported, fake.double().mean(1) - real.double().mean(1))
+    return _off(reported, torch.stack([critic_loss(*pair) for pair in zip(real, fake, strict=True)]))
 
 
 def wrong_generator_loss(candidate: Candidate, fake: Float[Tensor, "K B"]) -> str:

@@ -15,8 +15,6 @@ from grader.families.gan import (
     biased_logits,
     fit_discriminator_loss,
     fit_generator_loss,
-    our_discriminator_loss,
-    our_generator_loss,
     reported_discriminator_loss,
     reported_generator_loss,
     step_discriminator,
@@ -32,6 +30,7 @@ from grader.families.image_samples import (
     variety,
 )
 from grader.families.toy_players import Toys
+from grader.metrics.adversarial_losses import discriminator_loss, non_saturating_generator_loss
 
 pytestmark = pytest.mark.task("gan")
 
@@ -68,7 +67,7 @@ def test_gan_losses_of_a_certain_discriminator_are_finite(candidate, logits):
     fits = fit_discriminator_loss(candidate, logits), fit_generator_loss(candidate, logits)
     for real, fake in ((-LOUD, LOUD), (LOUD, LOUD), (-LOUD, -LOUD), (LOUD, -LOUD)):
         a, b = torch.full((9,), real), torch.full((9,), fake)
-        ours = our_discriminator_loss(a, b, smoothing=fits[0].smoothing), our_generator_loss(b)
+        ours = discriminator_loss(a, b, smoothing=fits[0].smoothing), non_saturating_generator_loss(b)
         found = reported_discriminator_loss(candidate, a, b), reported_generator_loss(candidate, b)
         for name, fit, right, value in zip(
             ("discriminator_loss", "generator_loss"), fits, ours, found, strict=True
