@@ -1,8 +1,8 @@
 """The system on one page: collect → examine → mark → report, from frozen records to frozen records.
 
-Every stage saves what it made, whole or not at all, in the state folder; giving the same command again
-continues where a run was stopped. Marks and pages are computed anew from what is stored, so a changed
-rubric re-runs nothing.
+Where noise leaves points open, a task is examined again with more samples before a person is asked. Every
+stage saves what it made, whole or not at all, in the state folder; giving the same command again continues
+where a run was stopped. Marks and pages are computed anew from what is stored: `grader report` runs nothing.
 """
 
 import time
@@ -13,17 +13,18 @@ from pathlib import Path
 from grader.collect.collector import Collected, Collector, not_collected
 from grader.collect.notebook import prepare
 from grader.course.marks_csv import ClassMarks, read_class_marks
-from grader.course.model import Assignment, Roster, Rubric
+from grader.course.model import Assignment, Bands, Roster, Rubric
 from grader.course.scale import DIGITS
 from grader.course.tree import CourseTree
 from grader.data.data_sets import data_digest
 from grader.errors import GraderError
-from grader.examine.request import ExamRequest, Material, Work, digest, new_request
-from grader.examine.scheduler import examine_all, load
+from grader.examine.effort import EFFORTS, sharpest
+from grader.examine.request import ExamRequest, Material, Work, digest, new_request, with_effort
+from grader.examine.scheduler import examine_all, is_stored, load
 from grader.examine.withhold import withhold
 from grader.mark.gradebook import gradebook
-from grader.mark.rubric import mark
-from grader.records import GradeRow, Marksheet, RecordedMarks, Snapshot, Team
+from grader.mark.rubric import mark, tasks_in_doubt
+from grader.records import Examination, GradeRow, Marksheet, RecordedMarks, Snapshot, Team
 from grader.report.attention import Case, Urgency
 from grader.report.publish import AssignmentResults, ClassResults, Published, TeamResult, publish
 from grader.store import Store
@@ -89,7 +90,9 @@ def grade(run: Run, assignment_ids: Sequence[str], *, only: Sequence[str] = ()) 
     with run.store.locked():
         collected = collect(run, assignments, teams)
         for assignment in assignments:
-            examine(run, assignment, [c for c in collected if c.snapshot.assignment == assignment.id])
+            its_work = [c for c in collected if c.snapshot.assignment == assignment.id]
+            examine(run, assignment, its_work)
+            examine_doubtful(run, assignment, its_work)
         run.store.remove(OPEN_RUN)
         return close_books(run)
 
@@ -116,11 +119,36 @@ def examine(run: Run, assignment: Assignment, collected: Sequence[Collected]) ->
     """Examine our reference first, then every submission that was taken; the store keeps the results."""
     material = material_of(run.tree, assignment)
     requests = [request for c in collected if (request := _request(run, material, c))]
+    _examine_after(run, [_reference_request(run, material)], requests)
+
+
+def examine_doubtful(run: Run, assignment: Assignment, collected: Sequence[Collected]) -> None:
+    """Where noise leaves points open: the task in doubt again with 4 and then with 16 times the samples.
+
+    Only what is still in doubt goes on to the next round, our reference always first; what is stored is not
+    run again, so a run that was stopped goes on where it was.
+    """
+    desk = _desk(run, assignment, read_class_marks(run.tree, run.roster))
+    for effort in EFFORTS:
+        again = [
+            with_effort(request, task=task, effort=effort)
+            for c in collected
+            if (request := _request(run, desk.material, c))
+            for task in tasks_in_doubt(_marked(run, desk, c).marksheet, desk.rubric)
+        ]
+        tasks = sorted({task for request in again for task in request.tasks})
+        ours = [with_effort(desk.reference, task=task, effort=effort) for task in tasks]
+        _examine_after(run, ours, again)
+
+
+def _examine_after(run: Run, ours: Sequence[ExamRequest], theirs: Sequence[ExamRequest]) -> None:
+    """Our own solution first, by the same path."""
 
     def report(request: ExamRequest, event: str) -> None:
-        run.observe(assignment.id, request.work.team, event)
+        more = f" ({request.effort} times the samples)" if request.effort > 1 and event == "running" else ""
+        run.observe(request.material.assignment.id, request.work.team, event + more)
 
-    for batch in ([_reference_request(run, material)], requests):
+    for batch in (ours, theirs):
         examine_all(batch, run.store, slots=run.slots, report=report)
 
 
@@ -218,33 +246,68 @@ def _collected_name(team: Team, assignment: Assignment) -> str:
     return f"collection/{assignment.id}/{team.id}.json"
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Desk:
+    """What the work for one assignment is marked with."""
+
+    material: Material
+    reference: ExamRequest
+    rubric: Rubric
+    bands: Bands | None
+    marks: ClassMarks
+
+
+def _desk(run: Run, assignment: Assignment, marks: ClassMarks) -> _Desk:
+    material = material_of(run.tree, assignment)
+    return _Desk(
+        material=material,
+        reference=_reference_request(run, material),
+        rubric=run.tree.rubric(assignment.id),
+        bands=run.tree.bands(assignment.id),
+        marks=marks,
+    )
+
+
 def _results(run: Run, assignment: Assignment, marks: ClassMarks) -> AssignmentResults:
     """Everything that is stored about one assignment, marked."""
-    rubric, bands = run.tree.rubric(assignment.id), run.tree.bands(assignment.id)
-    material = material_of(run.tree, assignment)
-    reference = load(run.store, _reference_request(run, material))
-
-    def result(collected: Collected) -> TeamResult:
-        snapshot, request = collected.snapshot, _request(run, material, collected)
-        examination = withhold(load(run.store, request), reference) if request else None
-        marksheet = mark(
-            snapshot=snapshot,
-            examination=examination,
-            rubric=rubric,
-            bands=bands,
-            manual=marks.manual_of(assignment=assignment.id, team=snapshot.team),
-            late=run.tree.course.late,
-            recorded=_recorded(run, snapshot),
-        )
-        return TeamResult(snapshot=snapshot, examination=examination, marksheet=marksheet)
-
+    desk = _desk(run, assignment, marks)
     stored = (run.store.read(_collected_name(team, assignment), Collected) for team in run.roster.teams)
     return AssignmentResults(
         assignment=assignment,
-        rubric=rubric,
-        bands=bands,
-        reference=reference,
-        teams=tuple(result(collected) for collected in stored if collected),
+        rubric=desk.rubric,
+        bands=desk.bands,
+        reference=load(run.store, desk.reference),
+        teams=tuple(_marked(run, desk, collected) for collected in stored if collected),
+    )
+
+
+def _marked(run: Run, desk: _Desk, collected: Collected) -> TeamResult:
+    """The marksheet of one team, from what is stored."""
+    snapshot, request = collected.snapshot, _request(run, desk.material, collected)
+    examination = _stored(run, request, desk.reference) if request else None
+    marksheet = mark(
+        snapshot=snapshot,
+        examination=examination,
+        rubric=desk.rubric,
+        bands=desk.bands,
+        manual=desk.marks.manual_of(assignment=snapshot.assignment, team=snapshot.team),
+        late=run.tree.course.late,
+        recorded=_recorded(run, snapshot),
+    )
+    return TeamResult(snapshot=snapshot, examination=examination, marksheet=marksheet)
+
+
+def _stored(run: Run, request: ExamRequest, reference: ExamRequest) -> Examination:
+    """What was found out: held against our reference, and each task with the most samples that were drawn."""
+    more = [
+        (again, with_effort(reference, task=task.id, effort=effort))
+        for task in request.material.assignment.tasks
+        for effort in EFFORTS
+        if is_stored(run.store, again := with_effort(request, task=task.id, effort=effort))
+    ]
+    return sharpest(
+        withhold(load(run.store, request), load(run.store, reference)),
+        ((load(run.store, again), load(run.store, ours)) for again, ours in more),
     )
 
 

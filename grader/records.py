@@ -164,6 +164,8 @@ class Measurement(Record):
     low: float | None = None
     high: float | None = None
     """Two-sided interval: value ± 2 standard errors unless the check says otherwise."""
+    sampled: bool = False
+    """Whether `n` counts samples that we draw, so that drawing more of them narrows the interval."""
     extractor: str = ""
     """For distances between samples: the feature space that the figure is measured in."""
 
@@ -198,6 +200,10 @@ class Environment(Record):
     device: str
     sandbox: str
     seed: int
+    effort: int = 1
+    """How many times the usual samples were drawn."""
+    noise: int = 0
+    """Not 0: other noise than everybody is measured with, to see how far it moves a figure."""
 
 
 class Artifact(Record):

@@ -101,8 +101,32 @@ class Exam:
         It depends on the examination's seed and never on the submission, so that everybody is measured
         with the same noise.
         """
-        digest = hashlib.sha256(f"{self._request.seed}/{self.assignment.id}/{name}".encode()).digest()
+        noise = f".{self._request.noise}" if self._request.noise else ""
+        return self._seed(f"{self._request.seed}{noise}", name)
+
+    def training_seed(self, name: str) -> int:
+        """As `seed_for`, for whatever is trained: a submission's model, a classifier of ours.
+
+        It stays the same where a model is to be measured once more with other noise (`grader stability`).
+        """
+        return self._seed(str(self._request.seed), name)
+
+    def _seed(self, seed: str, name: str) -> int:
+        digest = hashlib.sha256(f"{seed}/{self.assignment.id}/{name}".encode()).digest()
         return int.from_bytes(digest[:6], "little")
+
+    def samples(self, n: int) -> int:
+        """How many samples to draw where n are usual: more where noise left points open the first time."""
+        return n * self._request.effort
+
+    def portions(self, name: str) -> tuple[str, ...]:
+        """Names of the noise for `samples(n)` samples, one for each n of them.
+
+        The first is `name` itself: more effort adds samples to the usual ones and changes none. Ask for one
+        portion at a time, so that no single question grows.
+        """
+        more = (f"{name}, portion {number}" for number in range(2, self._request.effort + 1))
+        return (name, *more)
 
     def fresh(self, task_id: str, *, reference: bool = False) -> Candidate:
         """A new worker that has seen nothing yet. Closed with the examination at the latest."""
@@ -119,7 +143,7 @@ class Exam:
             spec,
             work.prepared,
             module=self.task(task_id).module,
-            seed=self.seed_for("worker"),
+            seed=self.training_seed("worker"),
             props=self._props(),
         )
         self._open.append(candidate)

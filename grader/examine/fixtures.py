@@ -43,7 +43,10 @@ def reference(exam: Exam, task: Task) -> Candidate:
 
 @pytest.fixture(scope="session")
 def measure(exam: Exam) -> Callable[..., Measurement]:
-    """Record a figure: `measure(name, value, unit=..., n=..., standard_error=..., extractor=...)`."""
+    """Record a figure: `measure(name, value, unit=..., n=..., standard_error=..., extractor=...)`.
+
+    With `sampled=True` where n is `exam.samples(...)`: drawing more samples narrows the interval.
+    """
 
     def record(
         name: str, value: float | None, *, standard_error: float | None = None, **rest: Any

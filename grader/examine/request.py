@@ -67,6 +67,10 @@ class ExamRequest(Record):
     """Folders of checks to run; self-check runs the public ones only."""
     tasks: tuple[str, ...] = ()
     """Tasks whose checks are run; empty for all of the assignment."""
+    effort: int = 1
+    """How many times the usual samples are drawn; see grader/examine/effort.py."""
+    noise: int = 0
+    """Other noise with the same training; 0 is the noise that everybody is measured with."""
     slot: int = 0
 
 
@@ -110,6 +114,24 @@ def new_request(
     )
 
 
+def with_effort(request: ExamRequest, *, task: str, effort: int) -> ExamRequest:
+    """The same examination of one task alone, with `effort` times the samples.
+
+    Its key follows from that of the usual examination, which has an effort of 1 and says nothing of it.
+    """
+    key = digest([request.key, f"task {task} effort {effort}"])
+    return request.model_copy(update={"key": key, "tasks": (task,), "effort": effort})
+
+
+def with_noise(request: ExamRequest, noise: int) -> ExamRequest:
+    """The same examination with other noise where we measure, and the same seeds where something is trained.
+
+    Nobody is graded so: it shows how far noise alone moves a mark.
+    """
+    key = digest([request.key, f"noise {noise}"])
+    return request.model_copy(update={"key": key, "noise": noise})
+
+
 @cache
 def engine_digest() -> str:
     """Version and digest of the source that measures, as it was when this process first asked."""
@@ -132,6 +154,8 @@ def environment(request: ExamRequest, *, sandbox: str, torch: str) -> Environmen
         device=request.material.assignment.device,
         sandbox=sandbox,
         seed=request.seed,
+        effort=request.effort,
+        noise=request.noise,
     )
 
 

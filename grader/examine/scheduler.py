@@ -40,11 +40,16 @@ def examine_all(requests: Sequence[ExamRequest], store: Store, *, slots: int, re
     waiting = []
     for request in {request.key: request for request in requests}.values():
         report(request, "waiting for a slot")
-        if store.has(_result_name(request)):
+        if is_stored(store, request):
             report(request, "done")
         else:
             waiting.append(request)
     _run(waiting, store, slots=slots, report=report)
+
+
+def is_stored(store: Store, request: ExamRequest) -> bool:
+    """Whether the examination that a request asks for has been carried out."""
+    return store.has(_result_name(request))
 
 
 def load(store: Store, request: ExamRequest) -> Examination:

@@ -61,6 +61,16 @@ def mark(
     return _marksheet(snapshot, marks, late, out_of=rubric.out_of)
 
 
+def tasks_in_doubt(marksheet: Marksheet, rubric: Rubric) -> tuple[str, ...]:
+    """The tasks with a mark that noise leaves open and that more samples would narrow, in their order."""
+    in_doubt = {
+        mark.criterion
+        for mark in marksheet.marks
+        if mark.needs_person and mark.measurement is not None and mark.measurement.sampled
+    }
+    return tuple(dict.fromkeys(c.task for c in rubric.criteria if c.id in in_doubt and c.task))
+
+
 def _by_hand(criterion: Criterion, mark: ManualMark) -> Mark:
     reason = mark.reason or "marked by hand"
     return given(
