@@ -14,6 +14,7 @@ from typing import Any, Literal
 import click
 
 from grader import __version__
+from grader.commands.data import data
 from grader.commands.options import (
     ANY_PATH,
     BAD_DATA,
@@ -42,6 +43,9 @@ Start here:
 @click.version_option(__version__)
 def main() -> None:
     """The root of all commands; `HELP` is what it says."""
+
+
+main.add_command(data)
 
 
 @main.command()

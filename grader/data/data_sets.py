@@ -145,8 +145,8 @@ def _listing(folder: Path) -> str:
 def _remedy(name: str) -> str:
     return (
         f"expected {', '.join(IDX)} (each with .gz or without), or {', '.join(f'{a}.npy' for a in ARRAYS)}, "
-        f"or {name}.npz in <data_folder>/{name}; put them there, name another data_folder in course.toml, or "
-        'use scale = "cpu", which needs none (docs/data.md)'
+        f"or {name}.npz in <data_folder>/{name}; `grader data install {name} --from SOURCE` puts them there, "
+        'or name another data_folder in course.toml, or use scale = "cpu", which needs none (docs/data.md)'
     )
 
 
