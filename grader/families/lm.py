@@ -18,8 +18,9 @@ from torch import Tensor
 
 from grader.errors import WrongAnswer
 from grader.families.answers import as_floats, as_state, as_tensor, describe
-from grader.metrics.intervals import Estimate, mean_with_error
+from grader.metrics.intervals import Estimate
 from grader.metrics.perplexity import block_mean, token_nll
+from grader.metrics.prefix_audit import Audit, Stratum, difference_estimate, plan_audit
 
 Forward = Callable[[Int[Tensor, "B T"]], Float[Tensor, "B T V"]]
 """Asks one question and validates the answer; made by `forward_of`."""
@@ -59,12 +60,8 @@ class Deviation:
         return self.worst <= self.allowed
 
 
-@dataclass(frozen=True)
-class Prefix:
-    """Rows of the windows that are to be cut after `length` tokens."""
-
-    length: int
-    rows: Int[Tensor, " rows"]
+Prefix = Stratum
+"""Rows of the windows that are to be cut after `length` tokens, out of how many."""
 
 
 def build(submission: Submission, config: object, state: Mapping[str, Any] | None = None) -> Any:
@@ -201,14 +198,10 @@ def batch_dependence(forward: Forward, tokens: Int[Tensor, "B T"]) -> Deviation:
 def plan_prefixes(count: int, *, context: int, per_length: int, seed: int) -> tuple[Prefix, ...]:
     """Choose at random which of `count` windows are asked as prefixes of each length, shortest first.
 
-    In this order nobody has been shown a token before it was to be predicted. With K positions asked, a
-    model that peeks at a share ε of all positions goes unseen with probability (1 - ε)^K.
+    In this order nobody has been shown a token before it was to be predicted. What such a plan can see and
+    what it may miss: `grader.metrics.prefix_audit`.
     """
-    generator = torch.Generator().manual_seed(seed)
-    return tuple(
-        Prefix(length, torch.randperm(count, generator=generator)[:per_length])
-        for length in range(1, context + 1)
-    )
+    return plan_audit(count, lengths=range(1, context + 1), per_length=per_length, seed=seed)
 
 
 def ask_prefixes(
@@ -234,6 +227,35 @@ def prefix_difference(
     )
 
 
+def audit(
+    full: Float[Tensor, "count T V"],
+    windows: Int[Tensor, "count width"],
+    plan: Sequence[Prefix],
+    prefixes: Sequence[Float[Tensor, "rows V"]],
+) -> Audit:
+    """What bare prefixes say about a full pass: code lengths, and at how many places the two differ.
+
+    A place differs where the log-probability of any symbol moved by more than `deviation` allows.
+
+    Args:
+        full: logits of the full pass over `windows[:, :-1]`.
+        windows: context + 1 tokens each, in the order of the text.
+        plan: which prefixes were asked.
+        prefixes: the logits of their last positions, from `ask_prefixes`.
+    """
+    whole = [full[prefix.rows, prefix.length - 1] for prefix in plan]
+    pairs = list(zip(whole, prefixes, strict=True))
+    nll = token_nll(full, windows[:, 1:])  # (count, T)
+    targets = [windows[prefix.rows, prefix.length] for prefix in plan]
+    return difference_estimate(
+        [nll[:, prefix.length - 1] for prefix in plan],
+        plan,
+        [token_nll(alone, target) for alone, target in zip(prefixes, targets, strict=True)],
+        allowed=[deviation(one, other).allowed for one, other in pairs],
+        gaps=[largest_gaps(one, other) for one, other in pairs],
+    )
+
+
 def audited_code_length(
     full: Float[Tensor, "count T V"],
     windows: Int[Tensor, "count width"],
@@ -242,40 +264,21 @@ def audited_code_length(
     *,
     block: int,
 ) -> Estimate:
-    """Nats per token on held-out text, corrected by what the prefixes show.
+    """Nats per token on held-out text, corrected by what the prefixes show; arguments as those of `audit`.
 
-    The mean over the full pass plus the mean of (prefix - full) over the audited positions: for an honest
-    model nothing is added, and for one that peeks the result is still what it would cost without peeking.
-
-    Args:
-        full: logits of the full pass over `windows[:, :-1]`.
-        windows: context + 1 tokens each, in the order of the text.
-        plan: which prefixes were asked.
-        prefixes: the logits of their last positions, from `ask_prefixes`.
-        block: neighbouring windows that make one block of the standard error.
-
-    Source: Angelopoulos et al. 2023, arXiv:2301.09633, the difference estimator.
+    For an honest model nothing is added, and for one that peeks the result is still what it would cost
+    without peeking. `block` neighbouring windows make one block of the standard error.
     """
     nll = token_nll(full, windows[:, 1:])  # (count, T)
     return corrected(
-        block_mean(nll.mean(1), block=block), nll, windows, list(zip(plan, prefixes, strict=True))
+        block_mean(nll.mean(1), block=block), audit(full, windows, plan, prefixes), n=nll.numel()
     )
 
 
-def corrected(
-    claimed: Estimate,
-    nll: Float[Tensor, "count T"],
-    windows: Int[Tensor, "count width"],
-    asked: Sequence[tuple[Prefix, Float[Tensor, "rows V"]]],
-) -> Estimate:
-    """Add to a mean over full passes what bare prefixes cost more, or less, at the audited positions."""
-    differences = [
-        token_nll(alone, windows[prefix.rows, prefix.length]) - nll[prefix.rows, prefix.length - 1]
-        for prefix, alone in asked
-    ]
-    audit = mean_with_error(torch.cat(differences))
-    error = (claimed.standard_error**2 + audit.standard_error**2) ** 0.5
-    return Estimate(value=claimed.value + audit.value, standard_error=error, n=nll.numel())
+def corrected(claimed: Estimate, found: Audit, *, n: int) -> Estimate:
+    """Add to a mean over full passes what bare prefixes cost more, or less, and to its error that of this."""
+    error = (claimed.standard_error**2 + found.standard_error**2) ** 0.5
+    return Estimate(value=claimed.value + found.correction, standard_error=error, n=n)
 
 
 def sample_tokens(
@@ -301,11 +304,16 @@ def deviation(
     one: Float[Tensor, "*batch V"], other: Float[Tensor, "*batch V"], *, place: int = 0
 ) -> Deviation:
     """Largest difference of log-probabilities, and what float32 excuses."""
-    first, second = one.double().log_softmax(-1), other.double().log_softmax(-1)
+    first = one.double().log_softmax(-1)
     spread = float((first - first.mean(-1, keepdim=True)).abs().max())
     noise = RELATIVE_TOLERANCE * spread + FLOAT32_STEP * float(one.abs().max())
-    worst = float((first - second).abs().max())
+    worst = float(largest_gaps(one, other).max())
     return Deviation(worst=worst, allowed=min(noise, LARGEST_TOLERANCE), place=place)
+
+
+def largest_gaps(one: Float[Tensor, "*batch V"], other: Float[Tensor, "*batch V"]) -> Float[Tensor, "*batch"]:
+    """At each position the largest difference of any symbol's log-probability, in nats."""
+    return (one.double().log_softmax(-1) - other.double().log_softmax(-1)).abs().amax(-1)
 
 
 def worst_of(deviations: Sequence[Deviation]) -> Deviation:

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from grader.errors import WrongAnswer
 from grader.families.answers import as_state, describe
-from grader.families.lm import Deviation, Forward, Prefix, corrected, deviation
+from grader.families.lm import Deviation, Forward, Prefix, audit, corrected, deviation
 from grader.metrics.intervals import Estimate, mean_with_error
 from grader.metrics.perplexity import token_nll
 
@@ -163,5 +163,7 @@ def excess_over(
     nll = token_nll(full, walks[:, 1:])  # (W, T)
     best = token_nll(source.next_log_probabilities(walks), walks[:, order:])  # (W, T + 1 - order)
     claimed = mean_with_error((nll[:, order - 1 :] - best).mean(1))
-    late = [pair for pair in zip(plan, prefixes, strict=True) if pair[0].length >= order]
-    return corrected(claimed, nll, walks, late)
+    late, alone = zip(
+        *(pair for pair in zip(plan, prefixes, strict=True) if pair[0].length >= order), strict=True
+    )
+    return corrected(claimed, audit(full, walks, late, alone), n=nll.numel())
