@@ -34,6 +34,16 @@ class Audit:
     full: torch.Tensor
     """(count, T, V), logits of the full pass."""
 
+    @property
+    def difference(self):
+        """Where prefixes and windows are furthest apart."""
+        return lm.prefix_difference(self.full, self.plan, self.prefixes)
+
+    @property
+    def found(self):
+        """How many places differ, and what windows cost without what they show."""
+        return lm.audit(self.full, self.windows, self.plan, self.prefixes)
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -95,15 +105,22 @@ def held_out(exam, alphabet, config):
 
 @pytest.fixture(scope="session")
 def untrained_audit(exam, untrained_weights, prefix_worker, window_worker, config):
-    """Both ways of asking, with the weights of the constructor, on random sequences."""
+    """Both ways of asking, with the weights of the constructor, on random sequences.
+
+    At three of four positions: a leak at one in a hundred goes unseen once in a million million times.
+    """
     generator = torch.Generator().manual_seed(exam.seed_for("audit sequences"))
     sequences = torch.randint(config.vocab_size, (64, config.context + 1), generator=generator)
-    return _audit(exam, untrained_weights, prefix_worker, window_worker, config, sequences, per_length=8)
+    return _audit(exam, untrained_weights, prefix_worker, window_worker, config, sequences, per_length=48)
 
 
 @pytest.fixture(scope="session")
 def trained_audit(exam, trained, prefix_worker, window_worker, config, held_out):
-    """Both ways of asking, with trained weights, on held-out text; 2048 positions are audited."""
+    """Both ways of asking, with trained weights, on held-out text.
+
+    64 windows for each length, 2048 positions of 21248: a leak at one in a hundred goes unseen less than once
+    in a billion times, one at three in a thousand twice in a thousand times.
+    """
     return _audit(exam, trained.weights, prefix_worker, window_worker, config, held_out, per_length=64)
 
 

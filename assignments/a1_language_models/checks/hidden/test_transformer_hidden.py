@@ -8,6 +8,7 @@ import torch
 from grader.candidate import Generator
 from grader.data.text import decode, encode
 from grader.families import lm, lm_learning
+from grader.families.audit_words import audit_words
 from grader.metrics.perplexity import bits_per_character, token_nll, unigram_nats, windows
 
 pytestmark = pytest.mark.task("transformer")
@@ -61,13 +62,13 @@ def test_no_look_ahead_after_training(exam, candidate, trained, sequences, confi
 
 
 def test_prefixes_agree_with_whole_windows_before_training(untrained_audit):
-    found = lm.prefix_difference(untrained_audit.full, untrained_audit.plan, untrained_audit.prefixes)
-    assert found.holds, _differs(found)
+    assert untrained_audit.difference.holds, _differs(untrained_audit)
 
 
-def test_prefixes_agree_with_whole_windows_after_training(trained_audit):
-    found = lm.prefix_difference(trained_audit.full, trained_audit.plan, trained_audit.prefixes)
-    assert found.holds, _differs(found)
+def test_prefixes_agree_with_whole_windows_after_training(exam, trained_audit):
+    text = audit_words(trained_audit.found, trained_audit.plan, places="predictions of held-out characters")
+    exam.artifact("text", "transformer_prefix_audit", text)
+    assert trained_audit.difference.holds, _differs(trained_audit)
 
 
 @pytest.mark.usefixtures("repeated")
@@ -218,8 +219,10 @@ def _looked_ahead(found):
     )
 
 
-def _differs(found):
+def _differs(audit):
+    worst, found = audit.difference, audit.found
     return (
-        f"the first {found.place} tokens alone give log-probabilities {found.worst:.2g} nats from those of "
-        f"the whole window; the logits at place t may depend on tokens 0 to t only"
+        f"the first {worst.place} tokens alone give log-probabilities {worst.worst:.2g} nats from those of "
+        f"the whole window; the logits at place t may depend on tokens 0 to t only ({found.differing} of "
+        f"{found.audited} places that were looked at differ)"
     )
