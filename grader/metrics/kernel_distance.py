@@ -4,7 +4,7 @@
 
 taken over *all* pairs of different rows: the U-statistic, which has no bias and nothing random in it. Means
 over random subsets, as often reported, differ from run to run on the same features: where two sets of 2000
-rows are 3.1e-4 apart, torchmetrics 1.9 with its defaults (100 unseeded subsets of 1000) gave 2.5e-4 to 9.6e-4.
+rows are 3.1e-4 apart, torchmetrics 1.9 by its defaults (100 unseeded subsets of 1000) gave 2.5e-4 to 9.6e-4.
 The term of the reference is computed once, and no pair within a set is computed twice.
 
 Source: Bińkowski et al. 2018, arXiv:1801.01401, section 4; Gretton et al. 2012, JMLR 13, lemma 6.
