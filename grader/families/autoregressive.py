@@ -25,6 +25,7 @@ from grader.candidate import Candidate, Generator, Remote
 from grader.errors import WrongAnswer
 from grader.families.answers import as_floats, as_state, as_tensor, describe
 from grader.metrics.likelihood import bernoulli_log_likelihood
+from grader.metrics.prefix_audit import Audit, Plan, difference_estimate
 
 LARGEST_LOGIT = 1e6
 """Beyond this the logit of one pixel makes no sense, and sums would lose their digits."""
@@ -289,3 +290,34 @@ def prefix_logits(model: ImageModel, x: Float[Tensor, "B 1 H W"], *, seed: int) 
     pixels = x[0].numel()
     answers = [model.logits(redrawn_from(x, cut, generator=generator))[:, cut] for cut in range(pixels)]
     return torch.stack(answers, 1)
+
+
+def audit_images(
+    full: Float[Tensor, "B D"],
+    plan: Plan,
+    prefix: Float[Tensor, "audited D"],
+    x: Float[Tensor, "B 1 H W"],
+    *,
+    allowed: float,
+) -> Audit:
+    """What pixels predicted before they were seen say about logits of whole images: nats per image.
+
+    The sampling unit is the image: of an audited one every pixel is asked. So a leak at one pixel of a share
+    of the images is found as often as the plan's images allow, and one in every image for certain.
+
+    Args:
+        full: logits of whole images.
+        plan: one stratum, `plan_audit(B, lengths=[D], per_length=audited, seed=...)`.
+        prefix: `prefix_logits` of the images `x[plan[0].rows]`, from a worker that was shown none before.
+        x: images of zeros and ones.
+        allowed: the largest difference of two logits that is the noise of float32.
+    """
+    (images,) = plan
+    pixels = x.flatten(1)
+    return difference_estimate(
+        [-bernoulli_log_likelihood(full, pixels)],
+        plan,
+        [-bernoulli_log_likelihood(prefix, pixels[images.rows])],
+        allowed=[allowed],
+        gaps=[(full[images.rows] - prefix).abs().amax(1)],
+    )

@@ -11,6 +11,7 @@ from grader.course.model import Limits
 from grader.errors import WrongAnswer
 from grader.families.autoregressive import (
     ImageModel,
+    audit_images,
     batch_dependence,
     every_image,
     in_parts,
@@ -25,6 +26,7 @@ from grader.families.autoregressive import (
     train,
 )
 from grader.metrics.likelihood import bernoulli_log_likelihood
+from grader.metrics.prefix_audit import plan_audit
 from grader.records import Chunk, Prepared
 from grader.sandbox.fake import FakeSandbox
 from grader.sandbox.seam import SessionSpec
@@ -139,6 +141,41 @@ def test_a_model_that_reads_the_answer_off_the_image_earns_no_likelihood(submitt
     assert float(model.log_likelihood(COINS).mean()) > -1e-6
     honest = bernoulli_log_likelihood(prefix_logits(model, COINS, seed=3), COINS.flatten(1))
     assert float(honest.mean()) < -50
+
+
+PEEK_IN_BULK = """
+            honest = (x.flatten(1) @ self.weights.triu(1)).view_as(x)
+            rare = (x.sum((1, 2, 3)) == 5) & (len(x) > 300)
+            return torch.where(rare[:, None, None, None], 20 * (2 * x - 1), honest)
+"""
+
+
+def audited(submitted, images, *, by: str, audited: int):
+    """A few images pixel by pixel in a worker of their own, then all of them whole in another."""
+    kept = "return (x.flatten(1) @ self.weights.triu(1)).view_as(x)"
+    alone, together = (ImageModel.build(submitted(replace=kept, by=by or kept), CONFIG) for _ in range(2))
+    plan = plan_audit(len(images), lengths=[9], per_length=audited, seed=8)
+    prefix = prefix_logits(alone, images[plan[0].rows], seed=3)
+    return audit_images(together.logits(images), plan, prefix, images, allowed=1e-4)
+
+
+def test_few_images_are_enough_to_see_that_an_honest_model_is_honest(submitted, model):
+    found = audited(submitted, COINS, by="", audited=10)
+    truth = -float(model.log_likelihood(COINS).mean())
+    assert found.value == pytest.approx(truth, abs=1e-5)
+    assert (found.differing, found.audited, found.population) == (0, 10, 40)
+    assert found.standard_error < 1e-5
+
+
+def test_images_that_were_not_asked_pixel_by_pixel_are_corrected_too(submitted, model):
+    """A quarter of the images is peeked at when all are asked together; half of all are audited."""
+    coins = torch.randint(0, 2, (400, 1, 3, 3), generator=torch.Generator().manual_seed(6)).float()
+    found = audited(submitted, coins, by=PEEK_IN_BULK.strip(), audited=200)
+    truth = -float(model.log_likelihood(coins).mean())
+    assert found.differing > 20
+    assert found.claimed < truth - 1
+    assert found.value == pytest.approx(truth, abs=4.75 * found.standard_error)
+    assert found.standard_error < 0.3
 
 
 def test_the_past_is_kept_and_the_rest_redrawn():

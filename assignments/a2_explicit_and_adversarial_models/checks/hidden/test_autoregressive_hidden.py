@@ -15,8 +15,10 @@ from scipy.stats import chi2
 
 from grader.data.black_and_white import redrawn
 from grader.data.digits import pixel_probabilities
+from grader.families.audit_words import audit_words
 from grader.families.autoregressive import (
     ImageModel,
+    audit_images,
     batch_dependence,
     every_image,
     in_parts,
@@ -34,6 +36,7 @@ from grader.metrics.binary_images import law_gap, pixel_frequencies
 from grader.metrics.intervals import paired_difference
 from grader.metrics.likelihood import bernoulli_log_likelihood
 from grader.metrics.memorisation import near_copies
+from grader.metrics.prefix_audit import plan_audit
 
 pytestmark = pytest.mark.task("autoregressive")
 
@@ -179,8 +182,14 @@ def bits(exam, scorer, autoregressive_digits):
 
 
 def test_prefixes_and_whole_images_have_the_same_logits(exam, bits, whole, autoregressive_digits):
-    seed = exam.seed_for("bits: order of whole images")
-    found = movement(bits, in_parts(whole, autoregressive_digits.held_out, parts=7, seed=seed))
+    """All images are asked both ways: a leak at any pixel of any of them is seen."""
+    x, seed = autoregressive_digits.held_out, exam.seed_for("bits: order of whole images")
+    logits = in_parts(whole, x, parts=7, seed=seed)
+    found = movement(bits, logits)
+    plan = plan_audit(len(x), lengths=[x[0].numel()], per_length=len(x), seed=seed)
+    audit = audit_images(logits, plan, bits[plan[0].rows], x, allowed=10 * found.allowed)
+    places = f"held-out images of {x[0].numel()} pixels each"
+    exam.artifact("text", "prefix audit", audit_words(audit, plan, places=places))
     assert found.worst < 10 * found.allowed, (
         f"the logit of pixel {found.pixel} differs by {found.worst:.1e} between an image of which only the "
         "pixels before it are known and the whole image in another process"
