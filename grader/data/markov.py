@@ -73,6 +73,29 @@ class MarkovSource:
         conditional = joint / joint.sum(1, keepdim=True)
         return float(-torch.xlogy(joint, conditional).sum())
 
+    def surprise_variance(self) -> float:
+        """Variance of the code length of one symbol under the true chain, in nats²."""
+        weights = self.stationary()[:, None] * self.table
+        surprise = -self.table.log()
+        return float((weights * (surprise - self.entropy_rate()).square()).sum())
+
+    def long_run_surprise_variance(self) -> float:
+        """N times the variance of the mean code length of N symbols, for long N, in nats².
+
+        What an error of a mean over a text has to find: neighbouring surprises go together, so it is not the
+        variance of one. By the martingale that is left when the Poisson equation is solved for the surprise.
+
+        Source: Meyn & Tweedie 2009, Markov Chains and Stochastic Stability, theorem 17.4.4.
+        """
+        size, shares, steps = len(self.table), self.stationary(), self._context_steps()
+        surprise = -self.table.log() - self.entropy_rate()  # (contexts, V), of mean 0
+        expected = (self.table * surprise).sum(1)  # (contexts,)
+        kernel = torch.eye(size, dtype=torch.float64) - steps + shares.expand(size, size)
+        ahead = torch.linalg.solve(kernel, expected)  # what is still to come, beyond the mean
+        following = (torch.arange(size)[:, None] * self.symbols + torch.arange(self.symbols)) % size
+        martingale = surprise + ahead[following] - ahead[:, None]
+        return float((shares[:, None] * self.table * martingale.square()).sum())
+
     def walks(self, count: int, *, length: int, seed: int) -> Int[Tensor, "W T"]:
         """Draw independent stretches of the stationary chain, one per row."""
         generator = np.random.default_rng(seed)

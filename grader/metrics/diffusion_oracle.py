@@ -57,6 +57,13 @@ class MixtureData:
         weights = (-apart.square().sum(-1) / (2 * spread)).softmax(-1)  # (B, K)
         return math.sqrt(1 - alpha_bar) / spread * (weights[..., None] * apart).sum(1)
 
+    def log_density(self, x_t: Float[Tensor, "B D"], alpha_bar: float = 1.0) -> Float[Tensor, " B"]:
+        """Log-density of x_t, in nats; of the data themselves where alpha_bar is 1."""
+        spread = alpha_bar * self.deviation**2 + 1 - alpha_bar
+        apart = x_t.double()[:, None] - math.sqrt(alpha_bar) * self.centres  # (B, K, D)
+        components = -0.5 * (apart.square() / spread + math.log(2 * math.pi * spread)).sum(-1)  # (B, K)
+        return torch.logsumexp(components, 1) - math.log(len(self.centres))
+
 
 @dataclass(frozen=True)
 class Law:

@@ -10,8 +10,6 @@ holds without cancellation however far out the pixel lies: taking the difference
 Source: Salimans et al. 2017, arXiv:1701.05517, equation 2.
 """
 
-import math
-
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -52,24 +50,3 @@ def discretised_logistic_log_prob(
     up_to, from_on = functional.logsigmoid(above), functional.logsigmoid(-below)
     inside = up_to + from_on + torch.log(-torch.expm1(-width))
     return torch.where(pixels == 0, up_to, torch.where(pixels == levels - 1, from_on, inside))
-
-
-def bits_of_dequantised(nll_per_image: Float[Tensor, " batch"], *, dims: int, levels: int = LEVELS) -> float:
-    """Bits per dimension of a density that was trained on (pixels + uniform noise) / levels.
-
-    By Jensen's inequality it is an upper bound on the code length of the pixels themselves, the tighter the
-    better the density is on each unit cube.
-
-    Args:
-        nll_per_image: negative log-density of each dequantised image in [0, 1], in nats.
-        dims: channels x height x width.
-        levels: how many grey levels the pixels have.
-
-    Raises:
-        ValueError: empty or not finite.
-
-    Source: Theis et al. 2016, arXiv:1511.01844, section 3.1.
-    """
-    if nll_per_image.numel() == 0 or not bool(nll_per_image.isfinite().all()):
-        raise ValueError("nll_per_image: expected finite numbers, at least one")
-    return float(nll_per_image.double().mean()) / (dims * math.log(2)) + math.log2(levels)

@@ -90,3 +90,26 @@ def test_every_symbol_can_happen():
     source = MarkovSource.draw(symbols=6, order=2, concentration=0.05, seed=0)
     assert float(source.table.min()) > 0
     assert torch.allclose(source.table.sum(1), torch.ones(36, dtype=torch.float64), atol=1e-12)
+
+
+def test_surprises_of_the_textbook_chain_go_together():
+    assert TEXTBOOK.surprise_variance() == pytest.approx(0.374861294635711, rel=1e-13)
+    assert TEXTBOOK.long_run_surprise_variance() == pytest.approx(0.6066822027059, rel=1e-12)
+
+
+def test_the_long_run_variance_of_independent_symbols_is_that_of_one():
+    coin = MarkovSource(torch.tensor([[0.9, 0.1], [0.9, 0.1]], dtype=torch.float64))
+    assert coin.long_run_surprise_variance() == pytest.approx(coin.surprise_variance(), rel=1e-12)
+
+
+def test_the_long_run_variance_does_not_depend_on_how_the_chain_is_written():
+    widened = MarkovSource(TEXTBOOK.table.repeat(2, 1))
+    assert widened.long_run_surprise_variance() == pytest.approx(0.6066822027059, rel=1e-12)
+
+
+def test_the_mean_surprise_of_walks_varies_as_the_long_run_variance_says():
+    source = second_order()
+    walks = source.walks(4000, length=402, seed=1)
+    nats = token_nll(source.next_log_probabilities(walks), walks[:, 2:])  # (4000, 400)
+    assert 400 * float(nats.mean(1).var()) == pytest.approx(source.long_run_surprise_variance(), rel=0.1)
+    assert float(nats.var()) == pytest.approx(source.surprise_variance(), rel=0.02)

@@ -82,13 +82,13 @@ def test_with_many_steps_every_choice_has_the_law_of_the_data():
 
 
 def test_standard_normal_data_stay_standard_normal_with_the_variance_beta():
-    law = ancestral_laws(GaussianData(0, 1), HO)[1]
+    law = ancestral_laws(GaussianData(0.0, 1.0), HO)[1]
     assert law.slope**2 + law.variance == pytest.approx(1, abs=1e-13)
 
 
 def test_one_step_ends_at_the_best_guess_of_the_image():
     one = Schedule(torch.tensor([0.36], dtype=torch.float64))
-    law = ancestral_laws(GaussianData(0, 0.5), one)[0]
+    law = ancestral_laws(GaussianData(0.0, 0.5), one)[0]
     assert law.slope == pytest.approx(0.25 * 0.8 / (0.64 * 0.25 + 0.36), rel=1e-13)
     assert law.variance == 0
 
@@ -102,19 +102,19 @@ def test_one_step_ends_at_the_best_guess_of_the_image():
 def test_the_implicit_map_of_standard_normal_data(steps: int, wanted: float):
     """On the grid linspace(999, 0, steps), ending at the image."""
     grid = torch.linspace(999, 0, steps, dtype=torch.float64).round().long()
-    law = implicit_laws(GaussianData(0, 1), HO.alpha_bar[grid].tolist(), first=0.5, eta=0)[0]
+    law = implicit_laws(GaussianData(0.0, 1.0), HO.alpha_bar[grid].tolist(), first=0.5, eta=0.0)[0]
     assert law.slope == pytest.approx(wanted, abs=5e-9)
     assert law.variance == 0
 
 
 def test_the_implicit_map_tends_to_that_of_the_flow():
     fine = (1 - torch.linspace(float(HO.noise_variance[-1]), 0, 20001, dtype=torch.float64)[:-1]).tolist()
-    law = implicit_laws(GaussianData(0, 0.5), fine, first=0.5, eta=0)[0]
+    law = implicit_laws(GaussianData(0.0, 0.5), fine, first=0.5, eta=0.0)[0]
     assert law.slope == pytest.approx(0.5000075674, abs=2e-3)
 
 
 def test_all_noise_on_all_steps_is_ancestral_sampling_with_the_posterior_variance():
-    implicit = implicit_laws(DATA, SHORT.alpha_bar.flip(0).tolist(), first=0.5, eta=1)[0]
+    implicit = implicit_laws(DATA, SHORT.alpha_bar.flip(0).tolist(), first=0.5, eta=1.0)[0]
     posterior = ancestral_laws(DATA, SHORT)[2]
     for field in ("slope", "offset", "variance"):
         assert getattr(implicit, field) == pytest.approx(getattr(posterior, field), rel=1e-12)
@@ -131,7 +131,7 @@ def test_a_step_keeps_the_variance_of_the_process():
 
 def test_samples_of_the_mixture_of_one_are_the_line():
     data, alone = MixtureData(torch.full((1, 3), 0.1), 0.2), SHORT.alpha_bar.flip(0).tolist()
-    law = implicit_laws(DATA, alone, first=0.5, eta=0)[0]
+    law = implicit_laws(DATA, alone, first=0.5, eta=0.0)[0]
     x_T = noise(20, 3)
     found = implicit_samples(x_T, data.guess, [*alone, 1.0])
     assert torch.allclose(found, law.slope * x_T + law.offset, rtol=1e-6, atol=1e-7)
@@ -159,5 +159,32 @@ def test_a_slope_against_the_start_shows():
 
 def test_the_nearest_law_is_named():
     x_T, right = noise(500, 16), 0.2 * noise(500, 16, seed=1)
-    laws = [Law("wide", 0, 0, 0.09), Law("right", 0, 0, 0.04)]
+    laws = [Law("wide", 0.0, 0.0, 0.09), Law("right", 0.0, 0.0, 0.04)]
     assert departure(right, x_T, laws)[0].name == "right"
+
+
+# Mixtures
+
+
+def test_the_density_of_a_mixture_is_that_of_torch_at_every_step():
+    centres, x_t = torch.tensor([[-2.0, 0.0], [2.0, 1.0], [0.0, -1.0]], dtype=torch.float64), 2 * noise(50, 2)
+    for alpha_bar in (1.0, 0.5, 1e-4):
+        spread = math.sqrt(alpha_bar * 0.25 + 1 - alpha_bar)
+        parts = torch.distributions.Independent(
+            torch.distributions.Normal(math.sqrt(alpha_bar) * centres, spread), 1
+        )
+        peer = torch.distributions.MixtureSameFamily(
+            torch.distributions.Categorical(logits=torch.zeros(3, dtype=torch.float64)), parts
+        )
+        found = MixtureData(centres, 0.5).log_density(x_t, alpha_bar)
+        assert torch.allclose(found, peer.log_prob(x_t), rtol=1e-12)
+
+
+def test_the_guess_of_the_noise_is_the_score_of_the_density():
+    """noise = -√(1 - alpha_bar) · gradient of the log-density; Tweedie's formula."""
+    data, x_t = (
+        MixtureData(torch.tensor([[-2.0], [2.0]], dtype=torch.float64), 0.5),
+        noise(50, 1).requires_grad_(),
+    )
+    (score,) = torch.autograd.grad(data.log_density(x_t, 0.4).sum(), x_t)
+    assert torch.allclose(data.guess(x_t.detach(), 0.4), -math.sqrt(0.6) * score, rtol=1e-11)

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from grader.metrics.discretised_logistic import bits_of_dequantised, discretised_logistic_log_prob
+from grader.metrics.discretised_logistic import discretised_logistic_log_prob
 
 BIT = math.log(2)
 
@@ -54,9 +54,3 @@ def test_what_is_no_pixel_or_no_scale_is_refused():
         discretised_logistic_log_prob(torch.tensor([3, 256]), torch.zeros(2), torch.ones(2))
     with pytest.raises(ValueError, match="scale: expected positive"):
         discretised_logistic_log_prob(torch.tensor([3]), torch.zeros(1), torch.zeros(1))
-
-
-def test_a_uniform_density_costs_eight_bits_a_pixel():
-    assert bits_of_dequantised(torch.zeros(5), dims=784) == 8
-    with pytest.raises(ValueError, match="at least one"):
-        bits_of_dequantised(torch.zeros(0), dims=784)

@@ -176,6 +176,15 @@ def test_logits_of_ten_thousand_stay_finite():
     assert float(bernoulli_log_likelihood(sure, torch.tensor([[0.0, 0.0]]))) == -1e4
 
 
+def test_a_pixel_that_is_nearly_sure_still_costs_its_rest():
+    """log(1 + e^-30); as x·logit - softplus(logit) it is 0 with torch's softplus, which stops at 20."""
+    sure, lit = torch.tensor([[30.0]], dtype=torch.float64), torch.ones(1, 1)
+    exact = -9.357622968839737e-14
+    assert float(bernoulli_log_likelihood(sure, lit)) == pytest.approx(exact, rel=1e-15, abs=0)
+    assert float(bernoulli_log_likelihood(-sure, 0 * lit)) == pytest.approx(exact, rel=1e-15, abs=0)
+    assert float(sure - functional.softplus(sure)) == 0
+
+
 def test_draws_broadcast_against_the_images():
     logits, x = noise(5, 7, 64), torch.ones(7, 64)
     assert torch.equal(bernoulli_log_likelihood(logits, x)[2], bernoulli_log_likelihood(logits[2], x))
