@@ -32,11 +32,11 @@ def sharpened(first: Examination, again: Examination, reference: Examination) ->
             "passed before; that costs nothing, and the figures of the first examination count."
         )
         return first.model_copy(update={"notes": (*first.notes, note)})
-    sharper = {figure.name: figure for figure in again.measurements if _is_sharper(figure)}
-    figures = tuple(sharper.get(figure.name, figure) for figure in first.measurements)
-    if figures == first.measurements:
+    sharper = {f.name: f for f in again.measurements if _is_sharper(f, than=first.measurement(f.name))}
+    if not sharper:
         return first
-    names = ", ".join(figure.name for figure in first.measurements if figure.name in sharper)
+    figures = tuple(sharper.get(figure.name, figure) for figure in first.measurements)
+    names = ", ".join(sharper)
     note = f"Noise left points open, so {names} was measured again with {effort} times the samples."
     return first.model_copy(update={"measurements": figures, "notes": (*first.notes, note)})
 
@@ -51,8 +51,9 @@ def _passed(examination: Examination) -> set[str]:
     return {outcome.check for outcome in examination.outcomes if outcome.status is Status.PASSED}
 
 
-def _is_sharper(figure: Measurement) -> bool:
-    return figure.sampled and figure.value is not None and math.isfinite(figure.value)
+def _is_sharper(figure: Measurement, *, than: Measurement | None) -> bool:
+    measured = figure.value is not None and math.isfinite(figure.value)
+    return figure.sampled and measured and than is not None and figure.n > than.n
 
 
 def sharpest(first: Examination, more: Iterable[tuple[Examination, Examination]]) -> Examination:

@@ -54,7 +54,7 @@ def autoregressive_trained(exam, autoregressive_digits):
         budget=exam.budget("autoregressive"),
         data=autoregressive_digits.train,
         device=exam.device,
-        seed=exam.seed_for("autoregressive: training"),
+        seed=exam.training_seed("autoregressive: training"),
     )
 
 
@@ -76,7 +76,7 @@ def flow_trained(exam, flow_points):
         budget=exam.budget("flow"),
         data=flow_points,
         device=exam.device,
-        seed=exam.seed_for("flow: training"),
+        seed=exam.training_seed("flow: training"),
     )
 
 
@@ -109,7 +109,7 @@ def gan_trained(exam, images, noise):
         data=images.train,
         z=noise("gan: probe", 256, config.latent_dim),
         device=exam.device,
-        seed=exam.seed_for("gan: training"),
+        seed=exam.training_seed("gan: training"),
     )
 
 
@@ -128,5 +128,5 @@ def wgan_trained(exam, images, noise):
         data=images.train,
         z=noise("wgan: probe", 256, config.latent_dim),
         device=exam.device,
-        seed=exam.seed_for("wgan: training"),
+        seed=exam.training_seed("wgan: training"),
     )

@@ -66,7 +66,7 @@ def trained(exam, config, digits, noise):
         data=digits.train,
         questions=questions,
         device=exam.device,
-        seed=exam.seed_for("training"),
+        seed=exam.training_seed("training"),
     )
 
 
@@ -106,7 +106,7 @@ def guidance_trained(exam, guidance_config, guidance_schedule, images):
         labels=images.train_label,
         schedule=guidance_schedule,
         device=exam.device,
-        seed=exam.seed_for("guidance: training"),
+        seed=exam.training_seed("guidance: training"),
     )
     model.remote.eval()
     return TrainedDenoiser(model, model.state(), history)
@@ -146,7 +146,7 @@ def ddpm_trained(exam, ddpm_config, ddpm_schedule, ddpm_probe, images):
         probe=ddpm_probe,
         schedule=ddpm_schedule,
         device=exam.device,
-        seed=exam.seed_for("ddpm: training"),
+        seed=exam.training_seed("ddpm: training"),
     )
 
 
@@ -176,7 +176,7 @@ def two_tower_trained(exam, two_tower_config, two_tower_captions, images):
     return train_towers(
         exam.fresh("two_tower"),
         config=two_tower_config,
-        training=Training(exam.budget("two_tower"), exam.device, exam.seed_for("two_tower: training")),
+        training=Training(exam.budget("two_tower"), exam.device, exam.training_seed("two_tower: training")),
         images=images.train,
         captions=two_tower_captions.train,
     )
@@ -200,7 +200,7 @@ def two_tower_generator(exam, two_tower_config, two_tower_captions, two_tower_re
     state = train_generator(
         candidate,
         config=two_tower_config,
-        training=Training(exam.budget("two_tower"), exam.device, exam.seed_for("two_tower: generator")),
+        training=Training(exam.budget("two_tower"), exam.device, exam.training_seed("two_tower: generator")),
         images=images.train,
         conditions=two_tower_readings[numbers],
     )

@@ -275,6 +275,15 @@ def samples(drawer, wanted, images, guidance_schedule, noise):
 
 
 @pytest.fixture(scope="module")
+def all_samples(exam, drawer, wanted, samples, images, guidance_schedule, noise):
+    """For the distance alone: more of them, where noise left points open."""
+    shape = (SAMPLES, images.channels, images.side, images.side)
+    starts = [noise(name, *shape) for name in exam.portions("guidance: samples")[1:]]
+    more = [drawn(drawer, wanted, w=0.0, start=start, schedule=guidance_schedule) for start in starts]
+    return torch.cat([samples, *more])
+
+
+@pytest.fixture(scope="module")
 def guided_samples(drawer, wanted, images, guidance_schedule, noise):
     start = noise("guidance: samples", SAMPLES, images.channels, images.side, images.side)[:GUIDED]
     return drawn(drawer, wanted[:GUIDED], w=GUIDANCE, start=start, schedule=guidance_schedule)
@@ -326,7 +335,7 @@ def test_samples_are_no_training_images(samples, images):
     )
 
 
-def test_distance_of_samples_to_held_out_images(exam, measure, samples, wanted, images, noise):
+def test_distance_of_samples_to_held_out_images(exam, measure, all_samples, wanted, images, noise):
     """Of pixels and labels together, so that an image of another class than asked for is far off."""
 
     def joint(pixels, labels):
@@ -336,16 +345,17 @@ def test_distance_of_samples_to_held_out_images(exam, measure, samples, wanted, 
     pixels = images.train.flatten(1)
     made_up = pixels.mean(0) + pixels.std(0) * noise("guidance: baseline", SAMPLES, pixels.shape[1])
     for name, rows in (
-        ("guidance_frechet", joint(samples, wanted)),
+        ("guidance_frechet", joint(all_samples, wanted.repeat(len(all_samples) // SAMPLES))),
         ("guidance_frechet_baseline", joint(made_up.clamp(0, 1), wanted)),
     ):
         measure(
             name,
             extrapolated_distance(reference, rows),
             unit="squared pixels",
-            n=SAMPLES,
+            n=len(rows),
             standard_error=frechet_standard_error(reference, rows),
+            sampled=True,
             extractor=f"pixels-{pixels.shape[1]} and labels",
         )
-    shown = samples[:SHOWN].reshape(-1, images.channels, images.side, images.side).mean(1)
+    shown = all_samples[:SHOWN].reshape(-1, images.channels, images.side, images.side).mean(1)
     exam.artifact("images", "guidance: samples", shown)
