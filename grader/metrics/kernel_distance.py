@@ -36,7 +36,7 @@ class KernelReference:
 
     def to_tensors(self) -> dict[str, Tensor]:
         """What has to be kept so that nothing is computed again."""
-        return {"features": self.features, "own": torch.tensor(self.own, dtype=torch.float64)}
+        return {"features": self.features, "own": torch.tensor([self.own], dtype=torch.float64)}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Self:
@@ -50,7 +50,7 @@ class KernelReference:
                 f"kernel reference: expected tensors 'features' and 'own', got {sorted(tensors)}"
             )
         features, own = tensors["features"], tensors["own"]
-        if features.dtype != torch.float64 or own.dtype != torch.float64 or own.shape != ():
+        if features.dtype != torch.float64 or own.dtype != torch.float64 or own.shape != (1,):
             raise ValueError(
                 "kernel reference: expected float64 features and one float64 number own, "
                 f"got {features.dtype} and {own.dtype} of shape {tuple(own.shape)}"

@@ -1,17 +1,17 @@
-"""Two sets of features in; which of one have something of the other in their neighbourhood, out. Pure.
+"""Two sets of features in; how much of one has something of the other in its neighbourhood, out. Pure.
 
 The neighbourhood of a real point is the ball around it that reaches to its k-th nearest real neighbour.
 Coverage asks how many neighbourhoods have a sample in them: a sampler that forgets a kind of image leaves the
-neighbourhoods of that kind empty, however good the rest of its samples are.
+neighbourhoods of that kind empty, however good the rest of its samples are. Where precision, recall and
+density are wanted too, or an error that knows that neighbourhoods share samples, `prdc` has them.
 """
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-NEIGHBOURS = 5
+from grader.metrics.prdc import NEIGHBOURS, covered, prepare_reference
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Coverage:
     value: float
     """Share of the real points that have a sample in their neighbourhood."""
     standard_error: float
+    """As if the neighbourhoods were independent."""
     n: int
 
 
@@ -29,8 +30,8 @@ def coverage(
 ) -> Coverage:
     """Share of the real points that have at least one sample in their neighbourhood.
 
-    For samples of the same law as the real points it is about 1 - (m / (m + n))^k, 0.969 for n = m and k = 5:
-    it depends on n and m, so both have to be the same for everybody.
+    For samples of the same law as the real points it is about 1 - (m / (m + n))^k, 0.969 for n = m and k = 5
+    (`prdc.expected_coverage` is exact): it depends on n and m, so both have to be the same for everybody.
 
     Args:
         samples: features of generated images.
@@ -38,7 +39,7 @@ def coverage(
         neighbours: k, not counting the point itself.
 
     Raises:
-        ValueError: too few points, or features of different sizes.
+        ValueError: too few points, features of different sizes, or not finite.
 
     Source: Naeem et al. 2020, arXiv:2002.09797.
     """
@@ -47,8 +48,6 @@ def coverage(
             f"expected more than {neighbours} real points and samples of the same size, "
             f"got {tuple(real.shape)} and {tuple(samples.shape)}"
         )
-    points = real.double()
-    radius = torch.cdist(points, points).kthvalue(neighbours + 1, dim=1).values  # the first is itself
-    covered = (torch.cdist(points, samples.double()).amin(1) <= radius).double()
-    error = float(covered.std()) / len(real) ** 0.5
-    return Coverage(value=float(covered.mean()), standard_error=error, n=len(real))
+    inside = covered(prepare_reference(real, neighbours=neighbours), samples).double()
+    error = float(inside.std()) / len(real) ** 0.5
+    return Coverage(value=float(inside.mean()), standard_error=error, n=len(real))

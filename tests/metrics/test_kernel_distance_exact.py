@@ -10,6 +10,7 @@ from torch import nn
 
 from grader.metrics import kernel_distance as module
 from grader.metrics.kernel_distance import KernelReference, kernel_distance, prepare_reference
+from grader.metrics.reference_cache import cached
 
 
 def normal(seed, *shape, mean=0.0):
@@ -116,18 +117,19 @@ def test_large_rows_do_not_drown_the_kernels_of_different_ones():
     assert prepare_reference(rows).own == 1
 
 
-def test_a_reference_that_was_kept_gives_the_same_distance_bit_for_bit():
-    reference = prepare_reference(normal(1, 30, 5))
-    kept = KernelReference.from_tensors(reference.to_tensors())
-    assert kernel_distance(kept, normal(2, 20, 5)) == kernel_distance(reference, normal(2, 20, 5))
+def test_a_reference_that_was_kept_gives_the_same_distance_bit_for_bit(tmp_path):
+    x, y = normal(1, 30, 5), normal(2, 20, 5)
+    made, kept = (cached(tmp_path, KernelReference, x, prepare_reference) for _ in range(2))
+    assert len(list(tmp_path.iterdir())) == 1
+    assert kernel_distance(kept, y) == kernel_distance(made, y) == kernel_distance(prepare_reference(x), y)
 
 
 @pytest.mark.parametrize(
     ("tensors", "message"),
     [
         ({"features": torch.zeros(3, 2).double()}, "expected tensors 'features' and 'own'"),
-        ({"features": torch.zeros(3, 2), "own": torch.tensor(1.0)}, "expected float64 features"),
-        ({"features": torch.zeros(1, 2).double(), "own": torch.tensor(1.0).double()}, "at least 2 rows"),
+        ({"features": torch.zeros(3, 2), "own": torch.ones(1)}, "expected float64 features"),
+        ({"features": torch.zeros(1, 2).double(), "own": torch.ones(1).double()}, "at least 2 rows"),
         ({"features": torch.zeros(3, 2).double(), "own": torch.zeros(2).double()}, r"shape \(2,\)"),
     ],
 )
