@@ -9,7 +9,6 @@ answer can depend on what is asked around it.
 Letters: B points, d dimensions. z is of the base law N(0, I), x is data; log-densities in nats.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -24,6 +23,7 @@ from torch import Tensor
 from grader.candidate import Candidate, Generator, Remote
 from grader.errors import WrongAnswer
 from grader.families.answers import as_floats, as_items, as_state, as_tensor, describe
+from grader.metrics.flow_density import change_of_variables, log_volume
 
 STEP = 1e-6
 """Distance of the points that a derivative is taken from: float64 leaves nine digits of it."""
@@ -165,16 +165,6 @@ def one_per_point(answer: object, *, name: str, count: int) -> Float[Tensor, " B
     return as_tensor(answer, name=name, shape=shape, dtype="number").flatten()
 
 
-def base_log_density(z: Float[Tensor, "B d"]) -> Float[Tensor, " B"]:
-    """The log N(z; 0, I), in nats."""
-    return -0.5 * (z.double().square() + math.log(2 * math.pi)).sum(1)
-
-
-def change_of_variables(z: Float[Tensor, "B d"], log_det: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
-    """The log p(x) = log N(z; 0, I) + log |det dz/dx|; Dinh et al. 2017, arXiv:1605.08803, equation 2."""
-    return base_log_density(z) + log_det
-
-
 def our_log_det(model: FlowModel, x: Float[Tensor, "B d"], *, seed: int) -> Float[Tensor, " B"]:
     """The log |det dz/dx| by central differences; minus infinity where the map is flat.
 
@@ -183,44 +173,13 @@ def our_log_det(model: FlowModel, x: Float[Tensor, "B d"], *, seed: int) -> Floa
         x: where.
         seed: of the order of the questions.
     """
-    return _log_volume(_jacobian(model, x.double(), seed=seed)[1])
+    return log_volume(_jacobian(model, x.double(), seed=seed)[1])
 
 
 def our_log_density(model: FlowModel, x: Float[Tensor, "B d"], *, seed: int) -> Float[Tensor, " B"]:
     """The log p(x) in nats that follows from z alone, whatever log-determinant is reported."""
     z, jacobian = _jacobian(model, x.double(), seed=seed)
-    return change_of_variables(z, _log_volume(jacobian))
-
-
-@dataclass(frozen=True)
-class Lattice:
-    """Points in a square around the origin, over which a density in the plane is summed."""
-
-    reach: float
-    """The square goes from -reach to reach."""
-    points: int
-    """Along an edge."""
-
-    @property
-    def cell(self) -> float:
-        """Area that each point stands for."""
-        return (2 * self.reach / self.points) ** 2
-
-    def positions(self, *, seed: int) -> Float[Tensor, "points2 2"]:
-        """All points, moved together by a random part of a cell: nobody can know them beforehand."""
-        moved = torch.rand(2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-        places = torch.arange(self.points, dtype=torch.float64)
-        first, second = torch.meshgrid(places + moved[0], places + moved[1], indexing="ij")
-        return torch.stack([first, second], -1).reshape(-1, 2) * (2 * self.reach / self.points) - self.reach
-
-    def integral(self, log_density: Float[Tensor, " points2"]) -> float:
-        """Of exp(log_density) over the square; exact but for what is finer than a cell."""
-        return float(log_density.double().exp().sum()) * self.cell
-
-
-def _log_volume(jacobian: Float[Tensor, "B d d"]) -> Float[Tensor, " B"]:
-    log_volume: Tensor = torch.linalg.slogdet(jacobian).logabsdet
-    return log_volume
+    return change_of_variables(z, log_volume(jacobian))
 
 
 def _jacobian(

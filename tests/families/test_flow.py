@@ -13,14 +13,12 @@ from grader.course.model import Limits
 from grader.errors import WrongAnswer
 from grader.families.flow import (
     FlowModel,
-    Lattice,
-    base_log_density,
-    change_of_variables,
     one_per_point,
     our_log_density,
     our_log_det,
     train,
 )
+from grader.metrics.flow_density import Lattice
 from grader.records import Chunk, Prepared
 from grader.sandbox.fake import FakeSandbox
 from grader.sandbox.seam import SessionSpec
@@ -140,22 +138,6 @@ def test_a_map_that_folds_integrates_to_more(submitted):
         our_log_density(FlowModel.build(folded, CONFIG), lattice.positions(seed=3), seed=4)
     )
     assert total > 1.5
-
-
-def test_a_lattice_covers_its_square_and_is_moved_by_its_seed():
-    lattice = Lattice(reach=2.0, points=40)
-    first, second = lattice.positions(seed=1), lattice.positions(seed=2)
-    assert float(first.min()) >= -2
-    assert float(first.max()) <= 2
-    assert not torch.equal(first, second)
-    assert lattice.integral(torch.zeros(1600)) == pytest.approx(16)
-
-
-def test_the_base_law_has_its_constant():
-    assert float(base_log_density(torch.zeros(1, 3))) == pytest.approx(-1.5 * math.log(2 * math.pi))
-    assert float(change_of_variables(torch.zeros(1, 1), torch.tensor([2.0]))) == pytest.approx(
-        2 - 0.5 * math.log(2 * math.pi)
-    )
 
 
 def test_forward_may_come_with_a_log_det(submitted, model):

@@ -11,8 +11,9 @@ import torch
 from scipy.stats import kstest
 
 from grader.data.moons import Moons
-from grader.families.flow import FlowModel, Lattice, change_of_variables, our_log_density, our_log_det
+from grader.families.flow import FlowModel, our_log_density, our_log_det
 from grader.families.vae import disagreement
+from grader.metrics.flow_density import Lattice, change_of_variables
 from grader.metrics.intervals import paired_difference
 
 pytestmark = pytest.mark.task("flow")
