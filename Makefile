@@ -28,7 +28,7 @@ system:
 
 $(VENV)/installed: pyproject.toml $(CONSTRAINTS) | system
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[dev,rgb]'
 	@touch $@
 
 install: $(VENV)/installed

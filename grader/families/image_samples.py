@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from grader.data.images import ImageSplit
+from grader.extractors.extractor import FeatureSpace
 from grader.families.adversarial import ImageGenerator
-from grader.families.image_judge import ImageJudge
 from grader.metrics.frechet import extrapolated_distance, factorise, frechet_standard_error
 from grader.metrics.memorisation import CopyTest, near_blends, near_copies
 from grader.metrics.neighbours import Coverage, coverage
@@ -106,7 +106,7 @@ def copies_found(samples: Float[Tensor, "n channels side side"], images: ImageSp
 
 @dataclass(frozen=True)
 class Quality:
-    """How near samples come to images that the generator never saw, in the feature space of the judge."""
+    """How near samples come to images that the generator never saw, in one feature space."""
 
     frechet: float
     frechet_error: float
@@ -115,7 +115,7 @@ class Quality:
 
 
 def quality(
-    judge: ImageJudge,
+    judge: FeatureSpace,
     samples: Float[Tensor, "n channels side side"],
     *,
     held_out: Float[Tensor, "m channels side side"],
@@ -123,7 +123,8 @@ def quality(
     """Judge samples beside held-out images; n and m have to be the same for everybody.
 
     Args:
-        judge: fitted to training images.
+        judge: where they are compared: a classifier fitted to training images, or an extractor. Whoever
+            reports the figure writes `judge.name` beside it.
         samples: in random order, at least four.
         held_out: images that neither the generator nor the judge has seen.
     """
