@@ -27,6 +27,7 @@ from grader.commands.options import (
     sandbox_option,
     scale_option,
 )
+from grader.commands.stability import stability
 
 HELP = """Grade a course on generative models: sandboxed runs, trusted measurements, marks with evidence.
 
@@ -46,6 +47,7 @@ def main() -> None:
 
 
 main.add_command(data)
+main.add_command(stability)
 
 
 @main.command()

@@ -186,6 +186,9 @@ class Usage(Record):
 
     wall_s: float = 0.0
     cpu_s: float = 0.0
+    """Of the submission's workers."""
+    examiner_cpu_s: float = 0.0
+    """Of the examining process, which asks and measures."""
     peak_memory_mib: float = 0.0
     sessions: int = 0
 

@@ -9,6 +9,7 @@ import ctypes
 import os
 import signal
 import sys
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -55,7 +56,8 @@ def examine(request: ExamRequest, out: Path) -> tuple[Examination, Usage]:
             outcomes = run_checks(exam, checks, request.groups, request.tasks)
     finally:
         exam.close()
-    return _examination(request, exam, outcomes), exam.usage()
+    usage = exam.usage().model_copy(update={"examiner_cpu_s": round(time.process_time(), 3)})
+    return _examination(request, exam, outcomes), usage
 
 
 def run_checks(

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from grader.errors import GraderError
 from grader.examine.request import PROGRESS, ExamRequest, environment
-from grader.records import Examination, Outcome, Status
+from grader.records import Examination, Outcome, Status, Usage
 from grader.store import Store
 
 ATTEMPTS = 2
@@ -59,6 +59,11 @@ def load(store: Store, request: ExamRequest) -> Examination:
         problem = store.read_text(_failure_name(request)) or "it has not been examined yet"
         stored = _could_not_check(request, problem.splitlines()[0])
     return stored.model_copy(update={"team": request.work.team})
+
+
+def usage_of(store: Store, request: ExamRequest) -> Usage:
+    """What the stored examination of a request has used, whenever it was run."""
+    return store.read(f"examinations/{request.key}/usage.json", Usage) or Usage()
 
 
 def _result_name(request: ExamRequest) -> str:

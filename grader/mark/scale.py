@@ -55,15 +55,30 @@ def scaled(measurement: Measurement, *, criterion: Criterion, band: Band) -> Sca
         )
 
 
+def unclipped(measurement: Measurement, *, criterion: Criterion, band: Band) -> Decimal:
+    """`Scaled.raw` as if the scale went on beyond both anchors, to see the noise that clipping hides.
+
+    Infinite where a logarithm is: at or below 0 on a scale of logarithms.
+    """
+    end = _end(measurement.low if criterion.direction == "lower" else measurement.high, measurement)
+    with localcontext(ARITHMETIC):
+        return position(end, criterion=criterion, band=band) * criterion.points
+
+
 def share(value: float, *, criterion: Criterion, band: Band) -> Decimal:
     """How far `value` has come from the baseline (0) to the reference's bound (1); never beyond either."""
+    return min(max(position(value, criterion=criterion, band=band), Decimal(0)), Decimal(1))
+
+
+def position(value: float, *, criterion: Criterion, band: Band) -> Decimal:
+    """As `share`, and beyond the anchors as well."""
     if criterion.scale == "log" and value <= 0:
-        return Decimal(1 if criterion.direction == "lower" else 0)
+        return Decimal("Infinity" if criterion.direction == "lower" else "-Infinity")
     with localcontext(ARITHMETIC):
         here, none_at, full_at = (Decimal(number) for number in (value, band.none_at, band.full_at))
         if criterion.scale == "log":
             here, none_at, full_at = here.ln(), none_at.ln(), full_at.ln()
-        return min(max((none_at - here) / (none_at - full_at), Decimal(0)), Decimal(1))
+        return (none_at - here) / (none_at - full_at)
 
 
 def quantised(raw: Decimal, *, step: Decimal, most: Decimal) -> Decimal:
