@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 TOP_LEVEL = {
-    "grader", "assignments", "reference_solutions", "rubrics", "reports", "tests", "docs", "course.toml",
+    "grader", "assignments", "reference_solutions", "rubrics", "reports", "tests", "docs", "benchmarks", "course.toml",
     "constraints.txt", "constraints-cuda.txt", "Makefile", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE",
     "pyproject.toml", ".ci", ".gitignore",
 }  # fmt: skip
