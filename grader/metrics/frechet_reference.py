@@ -6,7 +6,7 @@ Never from the covariance: squaring loses half the digits of the small direction
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -40,6 +40,15 @@ class FrechetReference:
     def spans_all(self) -> bool:
         """Whether no column is constant."""
         return bool(self.live.all())
+
+    def to(self, device: torch.device | str) -> "FrechetReference":
+        """The same on another device; features are measured where their reference lies."""
+        return replace(
+            self,
+            mean=self.mean.to(device),
+            live=self.live.to(device),
+            factor=_by_columns(self.factor.to(device)),
+        )
 
     def to_tensors(self) -> dict[str, Tensor]:
         """Everything as tensors, for a file."""
@@ -99,6 +108,8 @@ def as_rows(features: Float[Tensor, "n d"], like: FrechetReference | None = None
         raise ValueError(
             f"features: expected {len(like.mean)} columns as in the reference, got {rows.shape[1]}"
         )
+    if like is not None:
+        rows = rows.to(like.mean.device)
     as_they_are = rows.dtype in (torch.float32, torch.float64)
     return (rows if as_they_are else rows.double()).contiguous()
 
