@@ -81,8 +81,10 @@ class Prdc:
     """The four shares, with standard errors for the reference taken as it is.
 
     Given the reference, samples are independent, and so the errors of precision and density are those of a
-    mean. Neighbourhoods share samples: the error of coverage is the jackknife's over the samples. The error
-    of recall is that of drawing the real points, with the neighbourhoods of the samples taken as they are.
+    mean. Neighbourhoods share samples: the error of coverage is the jackknife's over the samples, which is
+    never too small on average (Efron & Stein 1981); where samples have the law of the real points it was 1.0
+    to 1.9 times what fresh samples showed. The error of recall is that of drawing the real points with the
+    neighbourhoods of the samples taken as they are; fresh samples showed up to twice as much.
     """
 
     precision: Estimate
@@ -135,7 +137,7 @@ def prdc(reference: NeighbourReference, samples: Float[Tensor, "n d"]) -> Prdc:
     return Prdc(
         precision=_mean(homes > 0),
         recall=_mean(torch.cat(reached)),
-        density=_mean(homes.double() / k),
+        density=_mean(homes, per=k),
         coverage=_jackknifed(torch.cat(inhabited), alone),
     )
 
@@ -151,7 +153,7 @@ def covered(reference: NeighbourReference, samples: Float[Tensor, "n d"]) -> Boo
     return torch.cat([block.at_most(reference.squared_radii[block.at, None]).any(1) for block in blocks])
 
 
-def expected_coverage(*, real: int, samples: int, neighbours: int = NEIGHBOURS) -> float:
+def expected_coverage(*, real: int, samples: int, neighbours: int = NEIGHBOURS) -> Estimate:
     """Mean coverage where the samples have the law of the real points, in any dimension.
 
     A neighbourhood stays empty if, of the other points by their distance, the first k are all real. Where
@@ -162,16 +164,30 @@ def expected_coverage(*, real: int, samples: int, neighbours: int = NEIGHBOURS) 
         samples: how many samples.
         neighbours: k.
 
+    Returns:
+        The mean, which is exact, and the error of one coverage as if neighbourhoods were independent. They
+        share samples, so it is a lower bound in practice: fresh draws of 200 to 600 points in 1 to 128
+        dimensions spread 1.0 to 2.1 times as much.
+
+    Raises:
+        ValueError: no more real points than neighbours, or no samples.
+
     Source: Naeem et al. 2020, arXiv:2002.09797, equation 9.
     """
+    if not (real > neighbours >= 1 and samples >= 1):
+        raise ValueError(
+            "expected samples and more real points than neighbours, "
+            f"got {real} real, {samples} samples, {neighbours} neighbours"
+        )
     empty = math.prod((real - 1 - i) / (real + samples - 1 - i) for i in range(neighbours))
-    return 1 - empty
+    return Estimate(value=1 - empty, standard_error=math.sqrt(empty * (1 - empty) / real), n=real)
 
 
-def _mean(values: Float[Tensor, " n"] | Bool[Tensor, " n"]) -> Estimate:
+def _mean(values: Int[Tensor, " n"] | Bool[Tensor, " n"], *, per: int = 1) -> Estimate:
+    """Of whole numbers, whose sum has no rounding, so that their order cannot change a digit."""
     numbers = values.double()
     error = float(numbers.std()) / math.sqrt(len(numbers))
-    return Estimate(value=float(numbers.mean()), standard_error=error, n=len(numbers))
+    return Estimate(value=float(numbers.mean()) / per, standard_error=error / per, n=len(numbers))
 
 
 def _jackknifed(inhabited: Bool[Tensor, " m"], alone: Int[Tensor, " n"]) -> Estimate:
