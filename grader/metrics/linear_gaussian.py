@@ -29,7 +29,7 @@ class LinearGaussian:
     def log_evidence(self, x: Float[Tensor, "B D"]) -> Float[Tensor, " B"]:
         """Exact log p(x)."""
         w, rows = self.weights.double(), x.double()
-        covariance = w @ w.T + self.variance * torch.eye(len(w), dtype=torch.float64)
+        covariance = w @ w.T + self.variance * torch.eye(len(w), dtype=w.dtype, device=w.device)
         root = torch.linalg.cholesky(covariance)
         white = torch.linalg.solve_triangular(root, rows.T, upper=False)  # (D, B)
         log_volume = 2 * root.diagonal().log().sum()
@@ -40,7 +40,7 @@ class LinearGaussian:
     def posterior_precision(self) -> Float[Tensor, "d d"]:
         """Inverse covariance of z given x, the same for every x."""
         w = self.weights.double()
-        return torch.eye(w.shape[1], dtype=torch.float64) + w.T @ w / self.variance
+        return torch.eye(w.shape[1], dtype=w.dtype, device=w.device) + w.T @ w / self.variance
 
     def posterior_mean(self, x: Float[Tensor, "B D"]) -> Float[Tensor, "B d"]:
         """Mean of z given each x."""

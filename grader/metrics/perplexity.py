@@ -1,10 +1,14 @@
 """Logits and the symbols that came next in, code lengths out: nats, bits per character, perplexity; float64.
 
-Every figure is weighted by token: a mean of means over sequences of unlike length is another number.
+Every figure is weighted by token: a mean of means over sequences of unlike length is another number. What a
+text is cut into changes the figure as well: `windows` is for marks, where everybody's text is cut alike;
+`text_protocol` scores every token of a text and is for figures that stand beside others.
+
 Letters: B sequences, T positions, V symbols.
 """
 
 import math
+import sys
 
 import numpy as np
 import torch
@@ -13,6 +17,9 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from grader.metrics.intervals import Estimate
+
+LARGEST_EXPONENT = math.log(sys.float_info.max)
+"""Of e in float64; a perplexity beyond it is infinite."""
 
 
 def token_nll(logits: Float[Tensor, "*batch V"], targets: Int[Tensor, "*batch"]) -> Float[Tensor, "*batch"]:
@@ -30,8 +37,16 @@ def token_nll(logits: Float[Tensor, "*batch V"], targets: Int[Tensor, "*batch"])
 
 
 def perplexity(nats_per_token: float) -> float:
-    """The number of equally likely symbols that would be as hard to guess: exp of the mean code length."""
-    return math.exp(nats_per_token)
+    """The number of equally likely symbols that would be as hard to guess: exp of the mean code length.
+
+    Raises:
+        ValueError: not a number.
+
+    Source: Jelinek et al. 1977, doi:10.1121/1.2016299.
+    """
+    if math.isnan(nats_per_token):
+        raise ValueError("nats_per_token: expected a number, got NaN")
+    return math.exp(nats_per_token) if nats_per_token < LARGEST_EXPONENT else math.inf
 
 
 def bits_per_character(nats_per_token: float, *, tokens: int, characters: int) -> float:

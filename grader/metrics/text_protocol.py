@@ -127,7 +127,7 @@ def bits_per_byte(nats: Float[Tensor, " N"], *, text: str, block: int) -> Estima
     size = len(text.encode())
     if size == 0:
         raise ValueError("text: expected at least one byte, got none")
-    mean = block_mean(nats, block=block)
+    mean = block_mean(nats.cpu(), block=block)
     scale = mean.n / size / math.log(2)
     return Estimate(value=mean.value * scale, standard_error=mean.standard_error * scale, n=mean.n)
 
@@ -137,8 +137,10 @@ def _sequence(
 ) -> tuple[Int[Tensor, " shown"], Float[Tensor, " first"]]:
     """What is shown and then predicted, and what tokens cost that nothing comes before."""
     if protocol.begin is None:
-        return tokens, torch.full((1,), math.log(symbols), dtype=torch.float64)
-    return torch.cat([tokens.new_tensor([protocol.begin]), tokens]), torch.zeros(0, dtype=torch.float64)
+        return tokens, torch.full((1,), math.log(symbols), dtype=torch.float64, device=tokens.device)
+    return torch.cat([tokens.new_tensor([protocol.begin]), tokens]), torch.zeros(
+        0, dtype=torch.float64, device=tokens.device
+    )
 
 
 def _scored(
@@ -151,7 +153,7 @@ def _scored(
     if not bool(logits.isfinite().all()):
         raise ValueError("logits: expected finite numbers, got NaN or infinity")
     targets = torch.stack([shown[window.start + 1 : window.stop + 1] for window in windows])
-    nats = token_nll(logits, targets)  # (W, T)
+    nats = token_nll(logits.to(targets.device), targets)  # (W, T)
     return torch.cat(
         [row[window.scored_from - window.start :] for row, window in zip(nats, windows, strict=True)]
     )

@@ -25,6 +25,14 @@ def test_a_uniform_model_has_a_perplexity_of_the_vocabulary_size():
     assert perplexity(float(nll.mean())) == pytest.approx(65, rel=1e-14)
 
 
+def test_a_perplexity_beyond_all_numbers_is_infinite_and_no_error():
+    assert perplexity(709.7) == pytest.approx(math.exp(709.7))
+    assert perplexity(800.0) == math.inf
+    assert perplexity(math.inf) == math.inf
+    with pytest.raises(ValueError, match="nats_per_token: expected a number, got NaN"):
+        perplexity(math.nan)
+
+
 def test_two_symbols_cost_their_logarithms():
     logits = torch.tensor([[0.8, 0.2]], dtype=torch.float64).log()
     assert float(token_nll(logits, torch.tensor([0]))) == pytest.approx(-math.log(0.8), rel=1e-14)
@@ -107,3 +115,31 @@ def test_the_trivial_model_costs_the_cross_entropy_of_its_frequencies():
     training = torch.tensor([0, 0, 0, 1])
     nats = unigram_nats(training, torch.tensor([0, 1]), symbols=3)
     assert nats == pytest.approx(-(math.log(4 / 7) + math.log(2 / 7)) / 2, rel=1e-14)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**31), st.integers(1, 6), st.integers(1, 7))
+def test_order_repetition_batches_and_precision_change_no_code_length(seed, batch, length):
+    generator = torch.Generator().manual_seed(seed)
+    logits = 20 * torch.randn(batch, length, 9, generator=generator)  # float32
+    targets = torch.randint(9, (batch, length), generator=generator)
+    nats = token_nll(logits, targets)
+    order = torch.randperm(batch, generator=generator)
+    assert torch.equal(token_nll(logits[order], targets[order]), nats[order])
+    assert torch.equal(token_nll(logits.repeat(2, 1, 1), targets.repeat(2, 1)), nats.repeat(2, 1))
+    assert torch.equal(
+        torch.cat([token_nll(*row) for row in zip(logits.split(1), targets.split(1), strict=True)]), nats
+    )
+    assert torch.equal(token_nll(logits.double(), targets), nats)
+    symbols = torch.randperm(9, generator=generator)
+    assert torch.allclose(token_nll(logits[..., symbols], symbols.argsort()[targets]), nats, rtol=1e-13)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 2**31))
+def test_code_lengths_are_those_of_a_categorical_of_torch(seed):
+    generator = torch.Generator().manual_seed(seed)
+    logits = 20 * torch.randn(3, 9, generator=generator, dtype=torch.float64)
+    targets = torch.randint(9, (3,), generator=generator)
+    peer = -torch.distributions.Categorical(logits=logits).log_prob(targets)
+    assert torch.allclose(token_nll(logits, targets), peer, rtol=1e-13, atol=1e-13)
