@@ -4,6 +4,7 @@ The baselines (no points here or worse) are measured by the checks themselves: a
 `<name>_baseline` beside `<name>` becomes the lower anchor of its band.
 """
 
+import math
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -12,7 +13,7 @@ from pathlib import Path
 from grader.course.model import Band, Bands, Criterion
 from grader.course.tree import CourseTree
 from grader.errors import ConfigurationError, GraderError
-from grader.examine.request import engine_digest, new_request
+from grader.examine.request import engine_digest, environment_lock, new_request
 from grader.examine.scheduler import examine_all, load
 from grader.metrics.intervals import tolerance_factor
 from grader.pipeline import Observer, material_of
@@ -61,7 +62,8 @@ def calibrate(
     bands = bands_of(measured, examinations, device=found.device, seeds=chosen)
     kept = {c.metric for c in criteria} - {c.metric for c in measured}
     bands = _with_others(bands, tree.bands(found.id), kept)
-    write_whole(tree.bands_path(found.id), bands.model_dump_json(indent=2) + "\n")
+    text = bands.model_dump_json(indent=2, exclude_unset=True)  # bands of other tasks stay as they were
+    write_whole(tree.bands_path(found.id), f"{text}\n")
     return tree.bands_path(found.id)
 
 
@@ -79,11 +81,17 @@ def bands_of(
     for examination in examinations:
         for figure in examination.measurements:
             figures[figure.name].append(figure)
-    bands = {criterion.metric: _band(criterion, figures) for criterion in criteria}
-    return Bands(device=device, engine=engine_digest(), seeds=tuple(seeds), bands=bands)
+    bands = {criterion.metric: _band(criterion, figures, seeds=tuple(seeds)) for criterion in criteria}
+    return Bands(
+        device=device,
+        engine=engine_digest(),
+        seeds=tuple(seeds),
+        versions=environment_lock(),
+        bands=bands,
+    )
 
 
-def _band(criterion: Criterion, figures: dict[str, list[Measurement]]) -> Band:
+def _band(criterion: Criterion, figures: dict[str, list[Measurement]], *, seeds: tuple[int, ...]) -> Band:
     """Full points at the tolerance bound: 95 % sure that 99 % of the reference's runs are no worse."""
     values = _values(figures[criterion.metric], criterion.metric)
     baselines = _values(figures[criterion.metric + BASELINE], criterion.metric + BASELINE)
@@ -96,7 +104,23 @@ def _band(criterion: Criterion, figures: dict[str, list[Measurement]]) -> Band:
         full_at=mean + sign * tolerance_factor(len(values)) * spread,
         none_at=statistics.fmean(baselines),
         unit=figures[criterion.metric][0].unit,
+        standard_error=_standard_error(figures[criterion.metric]),
+        quantiles=_quantiles(values),
+        seeds=seeds,
+        engine=engine_digest(),
     )
+
+
+def _standard_error(figures: Sequence[Measurement]) -> float:
+    """What the figures claim of their own noise: an interval is 4 standard errors wide."""
+    errors = [(f.high - f.low) / 4 for f in figures if f.low is not None and f.high is not None]
+    return math.sqrt(statistics.fmean(error**2 for error in errors)) if errors else 0.0
+
+
+def _quantiles(values: Sequence[float]) -> dict[str, float]:
+    """Smallest and largest, and the quartiles in proportion between the ordered values."""
+    quartiles = statistics.quantiles(values, n=4, method="inclusive")
+    return dict(zip(("0", "0.25", "0.5", "0.75", "1"), (min(values), *quartiles, max(values)), strict=True))
 
 
 def _values(figures: Sequence[Measurement], name: str) -> list[float]:

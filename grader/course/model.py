@@ -264,6 +264,14 @@ class Band(Record):
     """The trivial baseline: no points here or worse."""
     unit: str = ""
     """Of the measurement."""
+    standard_error: float = 0.0
+    """Of one measurement by its own account: root of the mean square over the seeds; 0 where it has none."""
+    quantiles: dict[str, float] = Field(default_factory=dict)
+    """Of the reference solution over the seeds: at 0 and 1 the smallest and the largest, and between them."""
+    seeds: tuple[int, ...] = ()
+    """Seeds of the runs that this band comes from."""
+    engine: str = ""
+    """Version of the grader that measured this band."""
 
 
 class Bands(Record):
@@ -272,9 +280,11 @@ class Bands(Record):
     device: str
     """What the reference ran on."""
     engine: str
-    """Version of the grader that measured it."""
+    """Version of the grader at the latest runs."""
     seeds: tuple[int, ...]
-    """Seeds of the runs."""
+    """Seeds of the latest runs."""
+    versions: str = ""
+    """Of Python and of the packages that a figure may depend on, at the latest runs."""
     bands: dict[str, Band]
     """By name of the measurement."""
 
