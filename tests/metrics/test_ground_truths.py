@@ -48,6 +48,8 @@ from grader.metrics.likelihood import (
 )
 from grader.metrics.linear_gaussian import LinearGaussian
 from grader.metrics.perplexity import bits_per_character, perplexity, token_nll
+from grader.metrics.prdc import expected_coverage, prdc
+from grader.metrics.prdc import prepare_reference as prepare_neighbourhoods
 from grader.metrics.probability_flow import LinearSchedule, flow_log_density
 
 EPSILON = 2.3e-16
@@ -172,6 +174,35 @@ def test_kernel_distance(d: int, squared: float, wanted: float):
     assert there.value == pytest.approx(wanted, abs=4.75 * error)
     assert there.value == pytest.approx(back.value, abs=1e-13)
     assert error < 0.3 * wanted
+
+
+# Precision, recall, density and coverage of two sets of one law
+
+
+@pytest.mark.parametrize(
+    ("found", "wanted", "within"),
+    [
+        held("coverage of (10k, 10k, 5)", lambda: expected_coverage(real=10_000, samples=10_000, neighbours=5).value,
+             0.96877343515566, 2e-14),
+        held("coverage of (5000, 1000, 5)", lambda: expected_coverage(real=5000, samples=1000, neighbours=5).value,
+             0.59832345, 7e-9),
+    ],
+)  # fmt: skip
+def test_coverage_in_expectation(found, wanted, within):
+    check(found, wanted, within)
+
+
+def test_density_and_coverage_of_one_law():
+    found = [
+        prdc(prepare_neighbourhoods(normal(seed, 600, 16), neighbours=5), normal(seed + 50, 400, 16))
+        for seed in range(20)
+    ]
+    density = mean_with_error([each.density.value for each in found])
+    assert density.value == pytest.approx(1, abs=4.75 * density.standard_error)
+    coverage = mean_with_error([each.coverage.value for each in found])
+    wanted = expected_coverage(real=600, samples=400, neighbours=5).value
+    assert coverage.value == pytest.approx(wanted, abs=4.75 * coverage.standard_error)
+    assert max(density.standard_error, coverage.standard_error) < 0.02
 
 
 # Probabilistic PCA with 5 pixels and 2 latent dimensions
