@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from grader.metrics.discretised_logistic import discretised_logistic_log_prob
 
@@ -54,3 +55,38 @@ def test_what_is_no_pixel_or_no_scale_is_refused():
         discretised_logistic_log_prob(torch.tensor([3, 256]), torch.zeros(2), torch.ones(2))
     with pytest.raises(ValueError, match="scale: expected positive"):
         discretised_logistic_log_prob(torch.tensor([3]), torch.zeros(1), torch.zeros(1))
+
+
+@settings(deadline=None, max_examples=60)
+@given(mean=st.floats(0, 255), scale=st.floats(0.05, 100), pixel=st.integers(1, 254))
+def test_masses_are_those_of_scipy_taken_on_the_nearer_side(mean, scale, pixel):
+    law = stats.logistic(mean, scale)
+    edges = pixel - 0.5, pixel + 0.5
+    low, high = (law.logsf(e) for e in edges[::-1]) if pixel > mean else (law.logcdf(e) for e in edges)
+    log_mass = high + math.log(-math.expm1(low - high))
+    assert bits(pixel, mean, scale) == pytest.approx(-log_mass / BIT, rel=1e-10, abs=1e-10)
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 999), levels=st.sampled_from([2, 256]))
+def test_order_shape_precision_and_mirroring_change_nothing(seed, levels):
+    generator = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(levels, (4, 6), generator=generator)
+    mean, scale = (
+        256 * torch.rand(4, 6, generator=generator),
+        20 * torch.rand(4, 6, generator=generator) + 0.01,
+    )
+    found = discretised_logistic_log_prob(pixels, mean, scale, levels=levels)
+    order = torch.randperm(4, generator=generator)
+    assert torch.equal(
+        discretised_logistic_log_prob(pixels[order], mean[order], scale[order], levels=levels), found[order]
+    )
+    flat = discretised_logistic_log_prob(pixels.flatten(), mean.flatten(), scale.flatten(), levels=levels)
+    assert torch.allclose(flat.reshape(4, 6), found, rtol=1e-14)
+    assert torch.equal(
+        discretised_logistic_log_prob(pixels, mean.double(), scale.double(), levels=levels), found
+    )
+    mirrored = discretised_logistic_log_prob(
+        levels - 1 - pixels, levels - 1 - mean.double(), scale, levels=levels
+    )
+    assert torch.allclose(mirrored, found, rtol=1e-12, atol=1e-12)

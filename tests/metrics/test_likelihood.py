@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from torch import Tensor
 from torch.nn import functional
 
@@ -193,3 +194,56 @@ def test_draws_broadcast_against_the_images():
 def test_grey_pixels_are_no_bernoulli_data():
     with pytest.raises(ValueError, match="expected zeros and ones"):
         bernoulli_log_likelihood(torch.zeros(1, 2), torch.tensor([[0.5, 1.0]]))
+
+
+# Invariances, and independent implementations
+
+
+@settings(max_examples=30, deadline=None)
+@given(images=st.integers(1, 6), pixels=st.integers(1, 9), scale=st.floats(0.1, 60), seed=st.integers(0, 99))
+def test_bernoulli_log_likelihoods_are_those_of_torch_and_of_each_image_alone(
+    images: int, pixels: int, scale: float, seed: int
+):
+    logits, x = scale * noise(images, pixels, seed=seed), (noise(images, pixels, seed=seed + 1) > 0).double()
+    found = bernoulli_log_likelihood(logits, x)
+    peer = torch.distributions.Bernoulli(logits=logits).log_prob(x).sum(-1)
+    assert torch.allclose(found, peer, rtol=1e-11, atol=1e-11)
+    order = torch.randperm(images, generator=torch.Generator().manual_seed(seed))
+    columns = torch.randperm(pixels, generator=torch.Generator().manual_seed(seed))
+    assert torch.equal(bernoulli_log_likelihood(logits[order], x[order]), found[order])
+    assert torch.allclose(bernoulli_log_likelihood(logits[:, columns], x[:, columns]), found, rtol=1e-13)
+    alone = [bernoulli_log_likelihood(logits[[i]], x[[i]]) for i in range(images)]
+    assert torch.allclose(torch.cat(alone), found, rtol=1e-14)
+    assert torch.equal(
+        bernoulli_log_likelihood(logits.float(), x.float()),
+        bernoulli_log_likelihood(logits.float().double(), x),
+    )
+    assert torch.allclose(bernoulli_log_likelihood(-logits, 1 - x), found, rtol=1e-13)
+
+
+@settings(max_examples=30, deadline=None)
+@given(dims=st.integers(1, 5), seed=st.integers(0, 99))
+def test_gaussian_log_densities_are_those_of_scipy_and_of_torch(dims: int, seed: int):
+    value, mean, log_variance = (noise(7, dims, seed=seed + i) for i in range(3))
+    found = gaussian_log_density(value, mean=mean, log_variance=log_variance)
+    deviation = (log_variance / 2).exp()
+    scipy_says = stats.norm(mean.numpy(), deviation.numpy()).logpdf(value.numpy()).sum(1)
+    assert found.tolist() == pytest.approx(scipy_says.tolist(), rel=1e-12)
+    torch_says = torch.distributions.Normal(mean, deviation).log_prob(value).sum(-1)
+    assert torch.allclose(found, torch_says, rtol=1e-12)
+    moved = gaussian_log_density(value + 3, mean=mean + 3, log_variance=log_variance)
+    assert torch.allclose(moved, found, rtol=1e-11, atol=1e-11)
+
+
+@settings(max_examples=30, deadline=None)
+@given(draws=st.integers(1, 20), images=st.integers(1, 5), seed=st.integers(0, 99))
+def test_order_and_repetition_of_draws_do_not_change_the_bound(draws: int, images: int, seed: int):
+    log_weights = 30 * noise(draws, images, seed=seed)
+    found = importance_bound(log_weights)
+    order = torch.randperm(draws, generator=torch.Generator().manual_seed(seed))
+    assert torch.allclose(importance_bound(log_weights[order]), found, rtol=1e-13, atol=1e-13)
+    assert torch.allclose(importance_bound(log_weights.repeat(4, 1)), found, rtol=1e-13, atol=1e-13)
+    alone = torch.cat([importance_bound(log_weights[:, [i]]) for i in range(images)])
+    assert torch.allclose(alone, found, rtol=1e-14)
+    assert (found <= log_weights.amax(0)).all()
+    assert torch.equal(importance_bound(log_weights.float()), importance_bound(log_weights.float().double()))

@@ -111,6 +111,17 @@ def test_every_token_is_guessed_from_as_many_tokens_as_the_protocol_says():
     assert seen == pytest.approx([1, 2, 3, 4, 3, 4, 3, 4, 3, 4], abs=1e-9)
 
 
+def test_what_stands_before_the_text_moves_its_first_token_and_nothing_else():
+    """A begin symbol that was trained with, another one in its place, none, and the first token left out."""
+    text, table = torch.tensor([1, 0, 0, 1, 1, 0]), SOURCE.table
+    first = {BEGIN: -math.log(0.2), 0: -math.log(0.1), 1: -math.log(0.6), None: math.log(3)}
+    for begin, wanted in first.items():
+        protocol = Protocol(context=3, stride=2, begin=begin)
+        nats = code_lengths(chain, text, symbols=3, protocol=protocol)
+        assert float(nats[0]) == pytest.approx(wanted, rel=1e-14)
+        assert torch.allclose(nats[1:], -table.log()[text[:-1], text[1:]], rtol=1e-14)
+
+
 def test_a_text_shorter_than_the_context_is_scored_whole():
     nats = code_lengths(log_uniform, torch.tensor([3]), symbols=7, protocol=Protocol(context=100, stride=50))
     assert nats.tolist() == [math.log(7)]
