@@ -14,13 +14,27 @@ from torch import Tensor
 
 from grader.families import lm
 from grader.metrics.perplexity import token_nll
-from grader.metrics.prefix_audit import Audit, miss_probability, worst_miss
+from grader.metrics.prefix_audit import (
+    Audit,
+    audited_for,
+    miss_probability,
+    plan_audit,
+    unseen_share,
+    worst_miss,
+)
 
 SYMBOLS, CONTEXT, COUNT = 65, 32, 664
 """As in the first assignment: 21 248 positions of held-out text."""
 PLACES = COUNT * CONTEXT
 SHARES = (0.003, 0.01, 0.02)
 PER_LENGTH = (2, 4, 8, 16, 32, 64)
+AUDITS = {
+    "a1, weights of the constructor": (64, 32, 48),
+    "a1, trained, held-out text": (664, 32, 64),
+    "a1, source that copies": (256, 32, 32),
+    "a2, images of 64 pixels": (500, 64, 500),
+}
+"""Windows, lengths, and windows audited for each length."""
 PLANS = 1000
 CORRECTED = 500
 
@@ -88,6 +102,25 @@ def plan_of(per_length: int, seed: int) -> tuple[lm.Prefix, ...]:
     return lm.plan_prefixes(COUNT, context=CONTEXT, per_length=per_length, seed=seed)
 
 
+def checks_table() -> Iterator[str]:
+    """What the audits of the course's own checks miss at most, however well a leak is hidden."""
+    yield from heading("audit", "N", "K", *(f"ε = {share:.1%}" for share in SHARES), "95% limit for ε")
+    for name, (windows, lengths, per_length) in AUDITS.items():
+        plan = plan_audit(windows, lengths=range(1, lengths + 1), per_length=per_length, seed=0)
+        missed = (f"{worst_miss(plan, share):.2g}" for share in SHARES)
+        numbers = (f"{windows * lengths}", f"{per_length * lengths}")
+        yield row(name, *numbers, *missed, f"{unseen_share(plan):.2%}")
+
+
+def needed_table() -> Iterator[str]:
+    """How many positions have to be audited for a leak to be missed no more often than so."""
+    misses = (1e-2, 1e-4, 1e-6)
+    yield from heading("ε", *(f"missed at most {miss:g}" for miss in misses))
+    for share in SHARES:
+        found = (audited_for(share, miss=miss, population=PLACES) for miss in misses)
+        yield row(f"{share:.1%}", *(f"{k}" for k in found))
+
+
 def power_table(experiments: dict[float, Experiment]) -> Iterator[str]:
     """How often a leak is missed: by the formulas, and counted."""
     yield from heading("ε", "leaks M", "audited K", "(1 - M/N)^K", "exact", "hidden best", "measured")
@@ -130,11 +163,16 @@ def row(*cells: str) -> str:
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print all tables."""
     experiments = {share: Experiment(share) for share in SHARES}
     honest = {0.0: Experiment(0.0)}
-    lines = [*power_table(experiments), "", *correction_table(honest | experiments)]
-    sys.stdout.write("\n".join(lines) + "\n")
+    tables = (
+        checks_table(),
+        needed_table(),
+        power_table(experiments),
+        correction_table(honest | experiments),
+    )
+    sys.stdout.write("\n\n".join("\n".join(table) for table in tables) + "\n")
 
 
 if __name__ == "__main__":
