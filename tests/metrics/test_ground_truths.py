@@ -23,6 +23,7 @@ from grader.metrics.adversarial_losses import (
     minimax_generator_loss,
     non_saturating_generator_loss,
 )
+from grader.metrics.classifier_score import classifier_score
 from grader.metrics.dequantisation import bits_per_dim, dequantised_bound
 from grader.metrics.diffusion_bound import prior_term, variational_bound
 from grader.metrics.diffusion_oracle import GaussianData, MixtureData, implicit_laws
@@ -203,6 +204,16 @@ def test_density_and_coverage_of_one_law():
     wanted = expected_coverage(real=600, samples=400, neighbours=5).value
     assert coverage.value == pytest.approx(wanted, abs=4.75 * coverage.standard_error)
     assert max(density.standard_error, coverage.standard_error) < 0.02
+
+
+def inception_score(classes: int) -> float:
+    """Of as many sure guesses of every class."""
+    return classifier_score(torch.eye(classes, dtype=torch.float64).repeat(7, 1).log()).value
+
+
+@pytest.mark.parametrize("classes", [2, 10, 1000])
+def test_the_score_of_balanced_sure_guesses_is_the_number_of_classes(classes: int):
+    check(lambda: inception_score(classes), classes, 2e-15)
 
 
 # Probabilistic PCA with 5 pixels and 2 latent dimensions
