@@ -127,7 +127,7 @@ def load_digit_cnn(*, device: torch.device | str = "cpu", weights: Path = WEIGHT
     tensors, _ = read_weights(weights, sha256=provenance.sha256)
     network = DigitNetwork()
     put_weights(network, tensors, path=weights)
-    network.to(device).eval().requires_grad_(requires_grad=False)
+    network.to(device, memory_format=torch.channels_last).eval().requires_grad_(requires_grad=False)  # type: ignore[call-overload]
     return DigitCnn(provenance=provenance, network=network, device=torch.device(device))
 
 

@@ -62,7 +62,8 @@ def drawn_ones(n: int, generator: torch.Generator) -> Images:
     row, column = torch.meshgrid(torch.arange(SIDE), torch.arange(SIDE), indexing="ij")
     from_top, to_left = row - 4, 14 - column
     wide, flag, foot = (
-        _between(n, low, high, generator)[:, None, None] for low, high in ((1, 4), (0, 12), (-5, 6))
+        _between(n, low, high, generator)[:, None, None]
+        for low, high in ((1.0, 4.0), (0.0, 12.0), (-5.0, 6.0))
     )
     upright = (from_top >= 0) & (from_top < 20)
     stem = upright & (to_left.abs() <= wide)
@@ -97,7 +98,7 @@ def warped(
 
 def thickened(images: Images, generator: torch.Generator) -> Images:
     """Strokes up to one pixel wider to each side; a third of the images stay as they are."""
-    share = _between(len(images), -0.6, 1, generator).clamp(0, 1)[:, None, None, None]
+    share = _between(len(images), -0.6, 1.0, generator).clamp(0, 1)[:, None, None, None]
     return images + share * (functional.max_pool2d(images, 3, stride=1, padding=1) - images)
 
 

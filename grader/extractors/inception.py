@@ -87,7 +87,7 @@ def load_inception(
     tensors, found = read_weights(weights, sha256=sha256)
     network = InceptionNetwork()
     put_weights(network, tensors, path=weights)
-    network.to(device).eval().requires_grad_(requires_grad=False)
+    network.to(device, memory_format=torch.channels_last).eval().requires_grad_(requires_grad=False)  # type: ignore[call-overload]
     return Inception(
         provenance=Provenance(
             name=NAME,
