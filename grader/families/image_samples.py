@@ -15,40 +15,20 @@ from torch import Tensor
 from grader.data.images import ImageSplit
 from grader.extractors.extractor import FeatureSpace
 from grader.families.adversarial import ImageGenerator
+from grader.metrics import continuity, seed_dependence
+from grader.metrics.continuity import Smoothness
 from grader.metrics.frechet import extrapolated_distance, factorise, frechet_standard_error
 from grader.metrics.memorisation import CopyTest, near_blends, near_copies
 from grader.metrics.neighbours import Coverage, coverage
 
 NUDGE = 1e-3
 """Size of a small step in z, as a share of each of its coordinates' standard deviation."""
-JUMP = 0.2
-"""An image that changes by this share for so small a step jumps; honest networks change by a thousandth."""
 MOST_COMPARED = 1000
 """Samples that are compared with all images that are known: as many as the verdict needs."""
 MOST_BLENDED = 300
 """Samples, and held-out images beside them, that are compared with all blends of two training images."""
 LARGE_SIDE = 16
 """From this size on a shift by one pixel leaves an image what it was."""
-
-
-@dataclass(frozen=True)
-class Smoothness:
-    """How images answer to a small step in z, as shares of the steps."""
-
-    frozen: float
-    """Not one pixel changed."""
-    jumped: float
-    """The image changed by more than `JUMP` of its size."""
-
-
-@dataclass(frozen=True)
-class Variety:
-    """How far a generator is from giving the same image over and over."""
-
-    distinct: float
-    """Share of the images that differ from all others, to three decimals."""
-    spread: float
-    """Total variance of the pixels, as a share of that of real images."""
 
 
 def smoothness(generator: ImageGenerator, z: Float[Tensor, "B d"], *, seed: int) -> Smoothness:
@@ -60,29 +40,15 @@ def smoothness(generator: ImageGenerator, z: Float[Tensor, "B d"], *, seed: int)
         seed: of the directions.
     """
     direction = torch.randn(z.shape, generator=torch.Generator().manual_seed(seed))
-    here, there = generator.images(z).flatten(1), generator.images(z + NUDGE * direction).flatten(1)
-    change = (there - here).norm(dim=1) / here.norm(dim=1).clamp_min(1e-12)
-    return Smoothness(
-        frozen=float((change == 0).double().mean()), jumped=float((change > JUMP).double().mean())
-    )
+    return continuity.smoothness(generator.images(z), generator.images(z + NUDGE * direction))
 
 
 def company_gap(generator: ImageGenerator, z: Float[Tensor, "B d"], *, seed: int) -> float:
     """Ask for the same images again: in another order, and one alone. Largest difference of a pixel."""
     order = torch.randperm(len(z), generator=torch.Generator().manual_seed(seed))
     first = generator.images(z)
-    reordered = generator.images(z[order])
-    alone = generator.images(z[:1])
-    return max(float((reordered - first[order]).abs().max()), float((alone - first[:1]).abs().max()))
-
-
-def variety(
-    images: Float[Tensor, "n channels side side"], *, like: Float[Tensor, "m channels side side"]
-) -> Variety:
-    """How varied images are, beside real ones."""
-    rows, real = images.flatten(1).double(), like.flatten(1).double()
-    distinct = len(torch.unique(rows.mul(1000).round(), dim=0)) / len(rows)
-    return Variety(distinct=distinct, spread=float(rows.var(0).sum() / real.var(0).sum()))
+    reordered, alone = generator.images(z[order]), generator.images(z[:1])
+    return seed_dependence.company_gap(first, reordered=reordered, order=order, alone=alone)
 
 
 def copies_found(samples: Float[Tensor, "n channels side side"], images: ImageSplit) -> dict[str, CopyTest]:

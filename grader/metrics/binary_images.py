@@ -1,20 +1,8 @@
-"""Sets of black and white images in; whether they follow one law, and how varied they are, out. Pure."""
-
-from dataclasses import dataclass
+"""Sets of black and white images in; whether they follow one law out. Pure."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-
-
-@dataclass(frozen=True)
-class Variety:
-    """How far a sampler is from giving the same image over and over."""
-
-    distinct: float
-    """Share of the images that differ from all earlier ones."""
-    spread: float
-    """Total variance of the pixels, as a share of that of the images compared with."""
 
 
 def draw(probabilities: Float[Tensor, "n D"], *, seed: int) -> Float[Tensor, "n D"]:
@@ -28,13 +16,6 @@ def pixel_frequencies(images: Float[Tensor, "n D"]) -> Float[Tensor, " D"]:
     The trivial model: it knows each pixel and nothing of how pixels go together.
     """
     return (images.double().sum(0) + 1) / (len(images) + 2)
-
-
-def variety(images: Float[Tensor, "n D"], *, like: Float[Tensor, "m D"]) -> Variety:
-    """How varied images (or probabilities, compared to three decimals) are, beside others."""
-    distinct = len(torch.unique(images.mul(1000).round(), dim=0)) / len(images)
-    spread = float(images.double().var(0).sum() / like.double().var(0).sum())
-    return Variety(distinct=distinct, spread=spread)
 
 
 def law_gap(first: Float[Tensor, "n D"], second: Float[Tensor, "m D"]) -> float:

@@ -13,7 +13,6 @@ Source: Bińkowski et al. 2018, arXiv:1801.01401, section 4; Gretton et al. 2012
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from jaxtyping import Float
@@ -39,7 +38,7 @@ class KernelReference:
         return {"features": self.features, "own": torch.tensor([self.own], dtype=torch.float64)}
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Self:
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "KernelReference":
         """Read what `to_tensors` gave.
 
         Raises:

@@ -26,7 +26,6 @@ equations 3-6.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -52,7 +51,7 @@ class NeighbourReference:
         return {"features": self.features, "squared_radii": self.squared_radii, "neighbours": neighbours}
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Self:
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "NeighbourReference":
         """Read what `to_tensors` gave.
 
         Raises:

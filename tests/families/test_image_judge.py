@@ -5,7 +5,8 @@ import torch
 
 from grader.data.images import ImageSplit, digit_split
 from grader.families.image_judge import class_shares, fit_judge, linear_images
-from grader.families.image_samples import copies_found, quality, smallest_share, variety
+from grader.families.image_samples import copies_found, quality, smallest_share
+from grader.metrics.variety import variety
 
 
 @pytest.fixture(scope="module")

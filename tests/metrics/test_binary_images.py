@@ -2,10 +2,9 @@
 
 import pytest
 import torch
-from torch import Tensor
 
 from grader.data.digits import binarise, load_digits, pixel_probabilities
-from grader.metrics.binary_images import draw, law_gap, pixel_frequencies, variety
+from grader.metrics.binary_images import draw, law_gap, pixel_frequencies
 
 DIGITS = load_digits().intensity
 
@@ -49,18 +48,3 @@ def test_draws_have_their_probabilities_as_means_and_follow_the_seed():
 def test_frequencies_are_never_certain():
     found = pixel_frequencies(torch.tensor([[1.0, 0.0]] * 8))
     assert found.tolist() == pytest.approx([0.9, 0.1])
-
-
-@pytest.mark.parametrize(
-    ("images", "distinct", "spread"),
-    [
-        (DIGITS[:300], 1.0, 1.0),
-        (DIGITS[:1].expand(300, 64), 1 / 300, 0.0),
-        (DIGITS[:3].repeat(100, 1), 0.01, 0.6),
-    ],
-    ids=["digits", "one image", "three images"],
-)
-def test_variety(images: Tensor, distinct: float, spread: float):
-    found = variety(images, like=DIGITS)
-    assert found.distinct == pytest.approx(distinct)
-    assert found.spread == pytest.approx(spread, abs=0.25)

@@ -134,6 +134,7 @@ def test_the_order_of_points_changes_nothing(seed, kind):
     assert torch.equal(squared_radii(points[order], neighbours=2), squared_radii(points, neighbours=2)[order])
 
 
+@pytest.mark.usefixtures("shapes_unchecked")
 @pytest.mark.parametrize(
     ("points", "message"),
     [

@@ -97,6 +97,7 @@ def test_a_collapsed_generator_is_measured_like_any_other():
     assert found.standard_error == 0
 
 
+@pytest.mark.usefixtures("shapes_unchecked")
 @pytest.mark.parametrize(
     ("features", "message"),
     [

@@ -46,6 +46,7 @@ def test_order_and_a_common_shift_do_not_matter():
     assert turned.value == coverage(samples, real).value
 
 
+@pytest.mark.usefixtures("shapes_unchecked")
 @pytest.mark.parametrize(("samples", "real"), [((0, 3), (9, 3)), ((5, 3), (5, 3)), ((5, 2), (9, 3))])
 def test_too_few_points_and_other_sizes_are_refused(samples, real):
     with pytest.raises(ValueError, match="expected more than 5 real points"):

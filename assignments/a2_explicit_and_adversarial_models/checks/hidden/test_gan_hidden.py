@@ -27,10 +27,10 @@ from grader.families.image_samples import (
     quality,
     smallest_share,
     smoothness,
-    variety,
 )
 from grader.families.toy_players import Toys
 from grader.metrics.adversarial_losses import discriminator_loss, non_saturating_generator_loss
+from grader.metrics.variety import variety
 
 pytestmark = pytest.mark.task("gan")
 

@@ -11,7 +11,7 @@ import torch
 
 from grader.families.adversarial import WGAN, build_generator, build_scorer, same
 from grader.families.image_judge import linear_images
-from grader.families.image_samples import company_gap, copies_found, quality, smoothness, variety
+from grader.families.image_samples import company_gap, copies_found, quality, smoothness
 from grader.families.toy_players import PROP, Toys
 from grader.families.wgan import (
     CriticInputs,
@@ -25,6 +25,7 @@ from grader.families.wgan import (
     wrong_generator_loss,
     wrong_penalty,
 )
+from grader.metrics.variety import variety
 
 pytestmark = pytest.mark.task("wgan")
 

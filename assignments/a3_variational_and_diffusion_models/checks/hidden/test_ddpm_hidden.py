@@ -22,13 +22,14 @@ from grader.families.ddpm import (
     sampled,
 )
 from grader.families.image_judge import fit_judge
-from grader.families.image_samples import copies_found, quality, variety
+from grader.families.image_samples import copies_found, quality
 from grader.families.twins import moved_a_little
 from grader.families.vae import disagreement
 from grader.metrics.diffusion_bound import bits_per_pixel, variational_bound
 from grader.metrics.diffusion_oracle import CHANCE, GaussianData, ancestral_laws, departure
 from grader.metrics.diffusion_process import Schedule, ancestral_samples, linear_schedule, q_sample
 from grader.metrics.intervals import paired_difference
+from grader.metrics.variety import variety
 
 pytestmark = pytest.mark.task("ddpm")
 

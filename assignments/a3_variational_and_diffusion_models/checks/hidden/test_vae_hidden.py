@@ -19,11 +19,12 @@ from grader.families.vae import (
     with_a_telling_posterior,
 )
 from grader.families.vae_held_out import decoded_again, held_out_bounds
-from grader.metrics.binary_images import draw, law_gap, pixel_frequencies, variety
+from grader.metrics.binary_images import draw, law_gap, pixel_frequencies
 from grader.metrics.frechet import extrapolated_distance, factorise, frechet_standard_error
 from grader.metrics.intervals import paired_difference
 from grader.metrics.likelihood import bernoulli_log_likelihood, gaussian_kl
 from grader.metrics.memorisation import near_copies
+from grader.metrics.variety import variety
 
 pytestmark = pytest.mark.task("vae")
 
