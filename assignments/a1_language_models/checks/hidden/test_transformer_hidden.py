@@ -151,7 +151,8 @@ def test_what_came_long_ago_is_copied(known, measure):
         n=excess.n,
         standard_error=excess.standard_error,
     )
-    assert excess.low <= allowed, (
+    # not the favourable end of the interval: one absurd guess widens it as much as one likes
+    assert excess.value <= allowed, (
         f"trained on a source that repeats what came some places ago, the model stays {excess.value:.3g} "
         f"nats over the source's entropy; {allowed:.3g} is asked for ({known.gap:.3g} is what a model "
         f"misses that does not look back so far)"
