@@ -4,13 +4,18 @@ A sample is a near copy when it lies closer to a training image than nearly all 
 that nobody trained on. Some images of any source do, so a verdict needs more such samples than chance gives.
 Exact, jittered and redrawn copies are found, and shifted ones where the caller lets images move; blends of
 two images are, by `near_blends`; rotated ones are not.
+
+Near duplicates are a stricter notion: so near that hardly a held-out image is even twice as far away. Ten of
+a thousand are proof enough, and a tenth of copies among honest samples is found by them.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
+from scipy.stats import binom
 from torch import Tensor
 from torch.nn import functional
 
@@ -20,6 +25,10 @@ NEIGHBOURS = 64
 """Training images, those nearest to a sample, of which any two may have been blended."""
 ONE_IN_A_MILLION = 4.75
 """One-sided quantile of the normal distribution."""
+DUPLICATE_QUANTILE = 0.001
+"""A near duplicate is at most half as far from the training images as this share of the held-out ones."""
+CHANCE = 1e-6
+"""How improbable so many near duplicates have to be."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,86 @@ def near_blends(
     """
     natural, found = (segment_distance(queries, training) for queries in (held_out, samples))
     return _closer_than_natural(found, natural, quantile=quantile)
+
+
+@dataclass(frozen=True)
+class DuplicateRadius:
+    """How near a sample must come to count as a duplicate, found once for many samplers."""
+
+    squared: float
+    natural: float
+    """At most this share of honest samples comes so near."""
+
+    def to_tensors(self) -> dict[str, Tensor]:
+        """What has to be kept so that nothing is computed again."""
+        return {"numbers": torch.tensor([self.squared, self.natural], dtype=torch.float64)}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> "DuplicateRadius":
+        """Read what `to_tensors` gave.
+
+        Raises:
+            ValueError: not two numbers.
+        """
+        if set(tensors) != {"numbers"} or tensors["numbers"].shape != (2,):
+            raise ValueError(f"duplicate radius: expected two `numbers`, got {sorted(tensors)}")
+        squared, natural = tensors["numbers"].tolist()
+        return cls(squared=squared, natural=natural)
+
+
+@dataclass(frozen=True)
+class DuplicateTest:
+    """How many near duplicates there are, and how likely that is for honest samples."""
+
+    count: int
+    n: int
+    null_probability: float
+    """P(X >= count) for X binomial with n draws and the natural share: a bound, as the radius is halved."""
+
+    @property
+    def found_duplicates(self) -> bool:
+        """Whether so many have a chance of less than one in a million: 10 of 1000 at a share of 0.001."""
+        return self.null_probability < CHANCE
+
+
+def duplicate_radius(
+    natural: Float[Tensor, " k"], *, quantile: float = DUPLICATE_QUANTILE
+) -> DuplicateRadius:
+    """Half the distance that a small share of held-out images stays below.
+
+    The share is that of a rank: of k + 1 exchangeable images, one is among the r nearest with the chance
+    r / (k + 1). With fewer than 1 / quantile images it is that of the nearest. Where the source itself has
+    duplicates, it is at least theirs.
+
+    Args:
+        natural: squared distance of each held-out image to the nearest training image, by any measure.
+        quantile: the share.
+
+    Raises:
+        ValueError: no distances, not finite or negative.
+    """
+    squared = _checked_distances(natural, name="natural").sort().values
+    rank = max(1, math.floor(quantile * len(squared)))
+    limit = float(squared[rank - 1]) / 4  # half the distance is a quarter of its square
+    duplicates = int((squared <= limit).sum())
+    share = max(rank, duplicates + 1 if duplicates else 0) / (len(squared) + 1)
+    return DuplicateRadius(squared=limit, natural=share)
+
+
+def near_duplicates(found: Float[Tensor, " n"], radius: DuplicateRadius) -> DuplicateTest:
+    """Count samples that lie so near to a training image that chance does not bring them there.
+
+    Args:
+        found: squared distance of each sample to the nearest training image, by the same measure as the
+            radius: `nearest_distance` of pixels over shifts, or `nearest_squared` of features.
+        radius: of held-out images.
+
+    Raises:
+        ValueError: no distances, not finite or negative.
+    """
+    distances = _checked_distances(found, name="found")
+    count, n = int((distances <= radius.squared).sum()), len(distances)
+    return DuplicateTest(count=count, n=n, null_probability=float(binom.sf(count - 1, n, radius.natural)))
 
 
 def nearest_distance(
@@ -152,3 +241,10 @@ def _nearest(queries: Float[Tensor, "n d"], training: Float[Tensor, "m d"]) -> F
     """|q|^2 + |t|^2 - 2 q·t, which for zeros and ones has no rounding at all."""
     products = training.square().sum(1) - 2 * queries @ training.T  # (n, m)
     return (queries.square().sum(1) + products.amin(1)).clamp_min(0)
+
+
+def _checked_distances(squared: Float[Tensor, " n"], *, name: str) -> Float[Tensor, " n"]:
+    numbers = squared.detach().double()
+    if numbers.ndim != 1 or len(numbers) == 0 or not bool((numbers.isfinite() & (numbers >= 0)).all()):
+        raise ValueError(f"{name}: expected squared distances, finite and at least 0, one for each image")
+    return numbers
