@@ -2,8 +2,8 @@
 
 Points before rounding are taken for normal with mean m and deviation sd; marks are rounded to a step s.
 
-* Wherever m lies on the grid, two gradings differ with probability E min(1, |D|/s), D ~ N(0, 2 sd²). Where sd is
-  much smaller than s this is E|D|/s = 2 sd/(√π s).
+* Wherever m lies on the grid, two gradings differ with probability E min(1, |D|/s), D ~ N(0, 2 sd²). Where sd
+  is much smaller than s this is E|D|/s = 2 sd/(√π s).
 * Where m is known it is 1 - Σ p², p the probability of each mark; at full points everything above the grid's
   last border falls together, so the same sd moves fewer marks.
 * A recorded mark r stands while the new points are within t = s/2 + w + jitter of it (`scale.settled`), w the
@@ -100,13 +100,27 @@ def seen_change(marks: Sequence[Hashable]) -> Frequency:
     return seen([[one != other for other in marks] for one in marks])
 
 
-def seen(changed: Sequence[Sequence[bool]]) -> Frequency:
+def seen_at_any_place(points: Sequence[float], *, step: float) -> Frequency:
+    """The same with the points moved along the grid, over all places: min(1, |D|/s) for each pair."""
+    return seen([[min(1.0, abs(one - other) / step) for other in points] for one in points])
+
+
+def settled_seen_at_any_place(points: Sequence[float], *, step: float, width: float) -> Frequency:
+    """A recorded mark moves, over all places on the grid: by a pair D apart with probability (|D| - w)/s."""
+
+    def moved(one: float, other: float) -> float:
+        return min(1.0, max(0.0, (abs(one - other) - width) / step))
+
+    return seen([[moved(one, other) for other in points] for one in points])
+
+
+def seen(changed: Sequence[Sequence[float]]) -> Frequency:
     """Share of all ordered pairs of gradings, a first and a second, in which something changed.
 
     Its error is that of the jackknife over gradings; pairs are not independent of each other.
 
     Args:
-        changed: n rows of n; the diagonal is not looked at.
+        changed: n rows of n, whether or with which probability; the diagonal is not looked at.
 
     Raises:
         ValueError: fewer than three gradings.

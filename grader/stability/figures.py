@@ -24,15 +24,15 @@ class Seen(Record):
     at_most: float
 
 
-class Expected(Record):
-    """How often it is expected, under normal noise."""
+class Change(Record):
+    """How often two gradings differ, or a recorded mark moves: seen, and expected under normal noise."""
 
-    small_noise: float
-    """2 sd/(√π step): for little noise, wherever the points lie."""
-    any_place: float
-    """The same for noise of any size."""
-    here: float
-    """For points that lie where these do, clipped to the scale as they are."""
+    here: Seen
+    """The marks as they were given."""
+    here_expected: float
+    any_place: Seen
+    """The same points moved along the grid, over all places on it: also where no border was near."""
+    any_place_expected: float
 
 
 class MetricRow(Record):
@@ -53,12 +53,12 @@ class MetricRow(Record):
     """Of the points before rounding and clipping."""
     marks: dict[str, int]
     """How often each mark was given."""
-    change: Seen
+    change: Change
     """Two gradings with nothing recorded give different marks."""
-    change_expected: Expected
-    settled: Seen
+    small_noise: float
+    """2 sd/(√π step): what is expected of little noise, wherever the points lie."""
+    settled: Change
     """A grading more moves the recorded mark."""
-    settled_expected: float
 
 
 class OtherRow(Record):
@@ -170,7 +170,8 @@ def _row(subject: Subject, number: int, fresh: Sequence[Graded], changed: Matrix
     settled = _seen(stability.seen(changed))
     band = subject.bands.bands.get(criterion.metric) if subject.bands else None
     measured = [mark.measurement for mark in marks if mark.measurement is not None]
-    if band is None or len(measured) < len(marks):
+    points = [float(unclipped(f, criterion=criterion, band=band)) for f in measured] if band else []
+    if band is None or len(measured) < len(marks) or not all(map(math.isfinite, points)):
         return OtherRow(criterion=criterion.id, marks=_counted(marks), change=change, settled=settled)
     return _metric_row(criterion, band, measured, marks, change=change, settled=settled)
 
@@ -187,7 +188,7 @@ def _metric_row(
     values = [float(figure.value or 0.0) for figure in measured]
     points = [float(unclipped(figure, criterion=criterion, band=band)) for figure in measured]
     width = statistics.fmean(float(scaled(f, criterion=criterion, band=band).width) for f in measured)
-    spread = Spread(mean=statistics.fmean(points), deviation=_deviation(points))
+    spread = Spread(mean=statistics.fmean(points), deviation=statistics.stdev(points))
     scale = Scale(step=float(criterion.step), most=float(criterion.points))
     return MetricRow(
         criterion=criterion.id,
@@ -201,33 +202,26 @@ def _metric_row(
         points=spread.mean,
         points_deviation=spread.deviation,
         marks=_counted(marks),
-        change=change,
-        change_expected=_expected(spread, scale),
-        settled=settled,
-        settled_expected=_settled_expected(spread, scale, width),
-    )
-
-
-def _expected(spread: Spread, scale: Scale) -> Expected:
-    if not math.isfinite(spread.deviation):
-        return Expected(small_noise=math.nan, any_place=math.nan, here=math.nan)
-    return Expected(
+        change=Change(
+            here=change,
+            here_expected=stability.change_here(spread, scale),
+            any_place=_seen(stability.seen_at_any_place(points, step=scale.step)),
+            any_place_expected=stability.any_place_change(spread.deviation, step=scale.step),
+        ),
         small_noise=stability.small_noise_change(spread.deviation, step=scale.step),
-        any_place=stability.any_place_change(spread.deviation, step=scale.step),
-        here=stability.change_here(spread, scale),
+        settled=_settled(points, spread, scale, width, settled),
     )
 
 
-def _settled_expected(spread: Spread, scale: Scale, width: float) -> float:
-    if not math.isfinite(spread.deviation):
-        return math.nan
+def _settled(points: Sequence[float], spread: Spread, scale: Scale, width: float, here: Seen) -> Change:
     jitter = float(JITTER) * scale.most
-    return stability.settled_change_here(spread, scale, width=width, jitter=jitter)
-
-
-def _deviation(points: Sequence[float]) -> float:
-    """Not a number where a figure lies beyond a scale of logarithms."""
-    return statistics.stdev(points) if all(map(math.isfinite, points)) else math.nan
+    room = width + jitter
+    return Change(
+        here=here,
+        here_expected=stability.settled_change_here(spread, scale, width=width, jitter=jitter),
+        any_place=_seen(stability.settled_seen_at_any_place(points, step=scale.step, width=room)),
+        any_place_expected=stability.settled_any_place_change(spread.deviation, step=scale.step, width=room),
+    )
 
 
 def _own_error(figure: Measurement) -> float:

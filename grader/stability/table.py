@@ -6,6 +6,8 @@ from grader.mark.stability import CONFIDENCE
 from grader.records import Record
 from grader.stability.figures import Figures, MetricRow, Seen
 
+SMALLEST = 1e-7
+"""Rates below this are shown as 0."""
 FRESH = {
     "noise": "other noise where we measure, the same training",
     "all": "another seed for everything: training and noise",
@@ -65,9 +67,13 @@ METRIC_HEADER = (
     "figure, deviation, own error",
     "points before rounding",
     "marks given",
-    "two gradings differ",
-    "expected (2 sd/√π step; any sd; here)",
-    "a recorded mark moves",
+    "two gradings differ here",
+    "expected",
+    "at any place on the grid",
+    "expected; 2 sd/(√π step)",
+    "a recorded mark moves here",
+    "expected",
+    "at any place on the grid",
     "expected",
 )
 OTHER_HEADER = ("criterion", "marks given", "two gradings differ", "a recorded mark moves")
@@ -108,17 +114,21 @@ def facts(figures: Figures, machine: Machine) -> list[str]:
 
 def _metric_cells(row: MetricRow) -> list[str]:
     unit = f" {row.unit}" if row.unit else ""
-    expected = row.change_expected
+    change, settled = row.change, row.settled
     return [
         f"`{row.criterion}`",
         f"{row.out_of:g}, {row.step:g}",
         f"{row.mean:.4g}{unit}, {row.deviation:.2g}, {row.own_error:.2g}",
         f"{row.points:.2f} ± {row.points_deviation:.3f}",
         _marks(row.marks),
-        _seen(row.change),
-        f"{_rate(expected.small_noise)}; {_rate(expected.any_place)}; {_rate(expected.here)}",
-        _seen(row.settled),
-        _rate(row.settled_expected),
+        _seen(change.here),
+        _rate(change.here_expected),
+        _seen(change.any_place),
+        f"{_rate(change.any_place_expected)}; {_rate(row.small_noise)}",
+        _seen(settled.here),
+        _rate(settled.here_expected),
+        _seen(settled.any_place),
+        _rate(settled.any_place_expected),
     ]
 
 
@@ -130,7 +140,7 @@ def _seen(seen: Seen) -> str:
 
 
 def _rate(rate: float) -> str:
-    return f"{100 * rate:.2g} %"
+    return f"{100 * rate:.2g} %" if rate >= SMALLEST else "0"
 
 
 def _marks(marks: dict[str, int]) -> str:

@@ -15,9 +15,11 @@ from grader.mark.stability import (
     any_place_change,
     change_here,
     seen,
+    seen_at_any_place,
     seen_change,
     settled_any_place_change,
     settled_change_here,
+    settled_seen_at_any_place,
     small_noise_change,
 )
 
@@ -162,6 +164,19 @@ def test_the_error_is_that_of_repeated_experiments():
     runs = [seen_change(list(noise.random(60) < 0.3)) for _ in range(400)]
     deviation = np.std([run.value for run in runs])
     assert np.mean([run.standard_error for run in runs]) == pytest.approx(deviation, rel=0.15)
+
+
+@given(st.lists(st.floats(-3, 13), min_size=3, max_size=12), st.sampled_from([0.5, 1.0]), st.floats(0, 1))
+def test_the_share_over_all_places_is_that_of_points_moved_along_the_grid(points, step, width):
+    offsets = (np.arange(2000) + 0.5) / 2000 * step
+    moved = np.array(points)[:, None] + offsets + 1000 * step  # far from both ends
+    marks = rounded(moved, step, 10_000 * step)
+    pairs = [(i, j) for i in range(len(points)) for j in range(len(points)) if i != j]
+    differ = np.mean([(marks[i] != marks[j]).mean() for i, j in pairs])
+    excluded = np.mean([(np.abs(moved[j] - marks[i]) > step / 2 + width).mean() for i, j in pairs])
+    assert seen_at_any_place(points, step=step).value == pytest.approx(differ, abs=2e-3)
+    found = settled_seen_at_any_place(points, step=step, width=width)
+    assert found.value == pytest.approx(excluded, abs=2e-3)
 
 
 def test_an_order_counts_where_the_first_mark_is_recorded():

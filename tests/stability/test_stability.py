@@ -165,18 +165,25 @@ def test_fresh_noise_moves_marks_as_often_as_the_formula_says_and_recorded_ones_
     row = precision_of(figures_of(many(centre)))
     assert row.points_deviation == pytest.approx(0.12, rel=0.15)
     assert row.deviation == pytest.approx(row.own_error, rel=0.15)
-    assert abs(row.change.value - row.change_expected.here) < 4 * row.change.standard_error + 0.01
+    here = row.change.here
+    assert abs(here.value - row.change.here_expected) < 4 * here.standard_error + 0.01
+    anywhere = row.change.any_place
+    assert abs(anywhere.value - row.change.any_place_expected) < 4 * anywhere.standard_error
+    assert row.change.any_place_expected == pytest.approx(
+        2 * row.points_deviation / (3.14159265**0.5 * 0.5), rel=0.01
+    )
     true = change_here(Spread(mean=(100 - centre + 1.2) / 5, deviation=0.12), Scale(step=0.5, most=20))
-    assert abs(row.change.value - true) < 5 * row.change.standard_error + 0.01
-    assert row.settled.value < 0.003
-    assert row.settled_expected < 0.001
+    assert abs(here.value - true) < 5 * here.standard_error + 0.01
+    for settled in (row.settled.here, row.settled.any_place):
+        assert settled.value < 0.003
+    assert max(row.settled.here_expected, row.settled.any_place_expected) < 0.001
 
 
 def test_work_beyond_the_reference_has_full_points_and_no_noise_that_shows(many):
     row = precision_of(figures_of(many(-3.0)))
     assert row.marks == {"20": 300}
-    assert (row.change.value, row.change_expected.here) == (0, pytest.approx(0, abs=1e-4))
-    assert row.change_expected.small_noise > 0.2
+    assert (row.change.here.value, row.change.here_expected) == (0, pytest.approx(0, abs=1e-4))
+    assert row.small_noise > 0.2
     assert row.points > 20  # unclipped
 
 
@@ -239,7 +246,7 @@ def test_the_command_writes_json_and_markdown(grader):
     assert [row["criterion"] for row in figures["metrics"]] == ["precision"]
     table = grader("--markdown").stdout
     assert "| `precision` | 20, 0.5 |" in table
-    assert {line.count("|") for line in table.splitlines() if line.startswith("|")} == {10, 5}
+    assert {line.count("|") for line in table.splitlines() if line.startswith("|")} == {14, 5}
     assert "/state" not in table
 
 
