@@ -18,6 +18,7 @@ from grader.commands.options import (
     course_option,
     reported,
     sandbox_option,
+    scale_option,
 )
 
 
@@ -40,6 +41,7 @@ from grader.commands.options import (
 @click.option("--json", "form", flag_value="json")
 @click.option("--markdown", "form", flag_value="markdown", help="As it stands in the documentation.")
 @course_option
+@scale_option
 @sandbox_option
 @reported
 def stability(
@@ -59,7 +61,7 @@ def stability(
     from grader.stability.table import LEGEND, Machine, as_markdown, as_text
     from grader.store import Store
 
-    tree = CourseTree.open(course)
+    tree = CourseTree.open(course, scale=options["scale"])
     store = Store((state or tree.root / ".grader").resolve())
     subject = subject_of(
         tree,
