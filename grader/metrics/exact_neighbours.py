@@ -6,8 +6,9 @@ So the product is a sieve: points are centred, its error is bounded, and where t
 open, and only there, the distance is summed from the differences of the points as they were given. The result
 is the same as if every distance had been found so: copies are at 0, and equal distances are equal.
 
-Tools that decide by the product alone (torch.cdist, scikit-learn's euclidean_distances and brute-force
-neighbours, and prdc, which is built on them) put copies at up to 1e-8 of the length of the points.
+Tools that decide by the product alone (torch.cdist, scikit-learn's euclidean_distances, and prdc, which is
+built on it) put copies at up to 1e-8 of the length of the points. For 3000 normal points in 64 dimensions,
+moved by 1e6, prdc 0.2 gave a recall of 0.6797 where 0.6787 is right, and a density of 1.0206 for 1.0218.
 
 Source: Higham 2002, Accuracy and Stability of Numerical Algorithms, section 3.1: in whatever order d products
 are summed, the error is at most d u / (1 - d u) times the sum of their absolute values.
@@ -23,8 +24,6 @@ from torch import Tensor
 UNIT_ROUNDOFF = 2.0**-53
 BLOCK_ENTRIES = 2**21
 """Distances that are held at a time, 16 MB; no result depends on it."""
-COLUMNS = 4096
-"""Differences that are summed at a time: so few that no library splits the sum of one row among threads."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class RoughDistances:
 
     def _exact(self, rows: Int[Tensor, " p"], columns: Int[Tensor, " p"]) -> Float[Tensor, " p"]:
         """The sum of squared differences of each pair; a pair's does not depend on its company."""
-        size = max(1, BLOCK_ENTRIES // min(COLUMNS, self.left.shape[1]))
+        size = max(1, BLOCK_ENTRIES // self.left.shape[1])
         pairs = zip(torch.split(rows, size), torch.split(columns, size), strict=True)
         return torch.cat([_squared_gaps(self.left, self.right, *pair) for pair in pairs])
 
@@ -139,11 +138,13 @@ def _squared_gaps(
     rows: Int[Tensor, " p"],
     columns: Int[Tensor, " p"],
 ) -> Float[Tensor, " p"]:
-    gaps = torch.zeros(len(rows), dtype=left.dtype, device=left.device)
-    for start in range(0, left.shape[1], COLUMNS):
-        part = slice(start, start + COLUMNS)
-        gaps += (left[:, part][rows] - right[:, part][columns]).square().sum(1)
-    return gaps
+    """Sums of squared differences by adding halves: an order that no device, library or batch changes."""
+    squares = (left[rows] - right[columns]).square_()
+    while squares.shape[1] > 1:
+        half = (squares.shape[1] + 1) // 2
+        squares[:, : squares.shape[1] - half] += squares[:, half:]
+        squares = squares[:, :half]
+    return squares[:, 0]
 
 
 def _kth_of_each(rows: Int[Tensor, " p"], values: Float[Tensor, " p"], *, k: int) -> Float[Tensor, " groups"]:

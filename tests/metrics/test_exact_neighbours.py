@@ -1,5 +1,6 @@
 """Neighbours are exact: at any offset, among copies, with ties, and where products cancel to nothing."""
 
+import math
 from fractions import Fraction
 
 import numpy as np
@@ -23,7 +24,19 @@ def normal(seed, *shape):
 
 
 def by_differences(x, y):
-    return torch.stack([(x[:, None] - row).square().sum(-1)[:, 0] for row in y], 1)
+    """One pair after the other; halves are added to halves until one number is left."""
+    squares = (x[:, None] - y).square()
+    while (width := squares.shape[-1]) > 1:
+        half = (width + 1) // 2
+        rest = torch.nn.functional.pad(squares[..., half:], (0, 2 * half - width))
+        squares = squares[..., :half] + rest
+    return squares[..., 0]
+
+
+def test_sums_by_halves_are_as_exact_as_any():
+    x, y = normal(1, 30, 1000), normal(2, 40, 1000)
+    truth = torch.tensor([[math.fsum(((a - b) ** 2).tolist()) for b in y] for a in x], dtype=torch.float64)
+    assert torch.allclose(by_differences(x, y), truth, rtol=5e-16 * 4, atol=0)
 
 
 def radii_by_differences(x, k):
