@@ -84,9 +84,8 @@ def distances_between(left: Float[Tensor, "n d"], right: Float[Tensor, "m d"]) -
     other = right - centre
     other_squares = other.square().sum(1)
     longest = other_squares.max().sqrt()
-    share = (
-        3 * (left.shape[1] + 8) * UNIT_ROUNDOFF
-    )  # of both sums of products, the centring and the comparison
+    # the products, the sum of differences, the centring and the comparison, with a third to spare
+    share = 3 * (left.shape[1] + 8) * UNIT_ROUNDOFF
     size = max(1, BLOCK_ENTRIES // len(right))
     for start in range(0, len(left), size):
         rows = left[start : start + size]
