@@ -129,7 +129,7 @@ def ngram_known(exam, measure):
 
 def test_a_mixture_learns_a_known_source(ngram_known):
     allowed = SHARE_OF_GAP * ngram_known.gap
-    assert ngram_known.excess.low <= allowed, (
+    assert ngram_known.excess.value <= allowed, (
         f"fitted to 20000 symbols of a source whose next symbol depends on the last two, the mixture stays "
         f"{ngram_known.excess.value:.3g} nats over the source's entropy; {allowed:.3g} is asked for"
     )
