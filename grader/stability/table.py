@@ -136,7 +136,7 @@ def _seen(seen: Seen) -> str:
     """Such as '11.0 % ± 1.2 %', or '0 (< 5.8 %)' where it was never seen."""
     if seen.value == 0:
         return f"0 (< {100 * seen.at_most:.1f} %)"
-    return f"{100 * seen.value:.2g} % ± {100 * seen.standard_error:.1g} %"
+    return f"{100 * seen.value:.2g} % ± {100 * seen.standard_error:.2g} %"
 
 
 def _rate(rate: float) -> str:
