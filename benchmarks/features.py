@@ -69,14 +69,14 @@ def spaces(device: str) -> list[tuple[FeatureSpace, Callable[..., Tensor], int]]
     """Extractors that are there, the images for each, and how many of them a run takes."""
     many = device != "cpu"
     found: list[tuple[FeatureSpace, Callable[..., Tensor], int]] = [
-        (extractor_named("digit-cnn", device=device), digits, 10_000 if many else 2000)
+        (extractor_named("digit-cnn", device=device), digits, 10_000 if many else 300)
     ]
     try:
         lite = extractor_named("efficientnet-lite0", device=device)
-        found.append((lite, clouds, 10_000 if many else 400))
+        found.append((lite, clouds, 10_000 if many else 48))
     except GraderError as error:
         print(f"efficientnet-lite0: not measured: {error}", file=sys.stderr)
-    return [*found, (random_inception(device), clouds, 4000 if many else 24)]
+    return [*found, (random_inception(device), clouds, 4000 if many else 4)]
 
 
 def wall_s(work: Callable[[], object], device: str) -> float:
