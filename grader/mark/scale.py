@@ -55,14 +55,18 @@ def scaled(measurement: Measurement, *, criterion: Criterion, band: Band) -> Sca
         )
 
 
-def unclipped(measurement: Measurement, *, criterion: Criterion, band: Band) -> Decimal:
-    """`Scaled.raw` as if the scale went on beyond both anchors, to see the noise that clipping hides.
+def unclipped(measurement: Measurement, *, criterion: Criterion, band: Band) -> tuple[Decimal, Decimal]:
+    """`Scaled.raw` and `Scaled.width` as if the scale went on beyond both anchors, where clipping hides noise.
 
     Infinite where a logarithm is: at or below 0 on a scale of logarithms.
     """
-    end = _end(measurement.low if criterion.direction == "lower" else measurement.high, measurement)
+    ends = [_end(end, measurement) for end in (measurement.low, measurement.high)]
+    best, worst = ends if criterion.direction == "lower" else reversed(ends)
     with localcontext(ARITHMETIC):
-        return position(end, criterion=criterion, band=band) * criterion.points
+        raw, raw_worst = (
+            position(end, criterion=criterion, band=band) * criterion.points for end in (best, worst)
+        )
+        return raw, raw - raw_worst if raw.is_finite() else raw
 
 
 def share(value: float, *, criterion: Criterion, band: Band) -> Decimal:

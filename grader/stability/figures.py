@@ -7,6 +7,7 @@ import math
 import statistics
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from grader.course.model import Band, Criterion
 from grader.mark import stability
@@ -170,8 +171,9 @@ def _row(subject: Subject, number: int, fresh: Sequence[Graded], changed: Matrix
     settled = _seen(stability.seen(changed))
     band = subject.bands.bands.get(criterion.metric) if subject.bands else None
     measured = [mark.measurement for mark in marks if mark.measurement is not None]
-    points = [float(unclipped(f, criterion=criterion, band=band)) for f in measured] if band else []
-    if band is None or len(measured) < len(marks) or not all(map(math.isfinite, points)):
+    free = [unclipped(f, criterion=criterion, band=band) for f in measured] if band else []
+    on_the_scale = all(raw.is_finite() and width.is_finite() for raw, width in free)
+    if band is None or len(measured) < len(marks) or not on_the_scale:
         return OtherRow(criterion=criterion.id, marks=_counted(marks), change=change, settled=settled)
     return _metric_row(criterion, band, measured, marks, change=change, settled=settled)
 
@@ -186,8 +188,12 @@ def _metric_row(
     settled: Seen,
 ) -> MetricRow:
     values = [float(figure.value or 0.0) for figure in measured]
-    points = [float(unclipped(figure, criterion=criterion, band=band)) for figure in measured]
-    width = statistics.fmean(float(scaled(f, criterion=criterion, band=band).width) for f in measured)
+    free = [unclipped(figure, criterion=criterion, band=band) for figure in measured]
+    points = [float(raw) for raw, _ in free]
+    width = Width(
+        clipped=statistics.fmean(float(scaled(f, criterion=criterion, band=band).width) for f in measured),
+        unclipped=statistics.fmean(float(width) for _, width in free),
+    )
     spread = Spread(mean=statistics.fmean(points), deviation=statistics.stdev(points))
     scale = Scale(step=float(criterion.step), most=float(criterion.points))
     return MetricRow(
@@ -213,12 +219,20 @@ def _metric_row(
     )
 
 
-def _settled(points: Sequence[float], spread: Spread, scale: Scale, width: float, here: Seen) -> Change:
+@dataclass(frozen=True, kw_only=True)
+class Width:
+    """Of the interval in points: where the points lie, near an end of the scale, and where none is near."""
+
+    clipped: float
+    unclipped: float
+
+
+def _settled(points: Sequence[float], spread: Spread, scale: Scale, width: Width, here: Seen) -> Change:
     jitter = float(JITTER) * scale.most
-    room = width + jitter
+    room = width.unclipped + jitter
     return Change(
         here=here,
-        here_expected=stability.settled_change_here(spread, scale, width=width, jitter=jitter),
+        here_expected=stability.settled_change_here(spread, scale, width=width.clipped, jitter=jitter),
         any_place=_seen(stability.settled_seen_at_any_place(points, step=scale.step, width=room)),
         any_place_expected=stability.settled_any_place_change(spread.deviation, step=scale.step, width=room),
     )

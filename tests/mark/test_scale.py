@@ -5,7 +5,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from grader.mark.scale import Scaled, quantised, scaled, settled, share
+from grader.mark.scale import Scaled, quantised, scaled, settled, share, unclipped
 
 from .examples import band, criterion, measurement
 
@@ -64,6 +64,22 @@ def test_higher_is_better_where_the_rubric_says_so():
 def test_the_favourable_end_of_the_interval_counts():
     assert points_of(4, metric(), band(2, 6), half=0.4) == 6
     assert points_of(4, metric(direction="higher"), band(6, 2), half=0.4) == 6
+
+
+@given(scales(), SMALL, st.floats(0, 1))
+def test_within_the_anchors_clipping_changes_nothing_and_beyond_them_the_scale_goes_on(scale, value, half):
+    rule, anchors = scale
+    found = measurement(value, half=half)
+    raw, width = unclipped(found, criterion=rule, band=anchors)
+    clipped = scaled(found, criterion=rule, band=anchors)
+    assert min(max(raw, Decimal(0)), rule.points) == clipped.raw
+    assert width >= clipped.width
+
+
+def test_a_scale_of_logarithms_has_no_place_for_zero():
+    raw, width = unclipped(measurement(0.0), criterion=metric(scale="log"), band=band(1, 10))
+    assert not raw.is_finite()
+    assert not width.is_finite()
 
 
 def test_without_an_interval_the_value_counts():
