@@ -56,7 +56,7 @@ def scaled(measurement: Measurement, *, criterion: Criterion, band: Band) -> Sca
 
 
 def unclipped(measurement: Measurement, *, criterion: Criterion, band: Band) -> tuple[Decimal, Decimal]:
-    """`Scaled.raw` and `Scaled.width` as if the scale went on beyond both anchors, where clipping hides noise.
+    """`Scaled.raw` and `Scaled.width` as if the scale went on beyond both anchors, where noise hides.
 
     Infinite where a logarithm is: at or below 0 on a scale of logarithms.
     """
