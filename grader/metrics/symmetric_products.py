@@ -4,9 +4,11 @@ A covariance is symmetric, a congruence of it is too, and the factor of a refere
 routines for each (syrk, sygst, trmm) that do half the work of a general product or less. Torch has none of
 them, so on the host they are taken from SciPy; on other devices the general products are fast enough.
 
-Symmetric results are exact in their lower triangle only; the upper one is not filled.
+Symmetric results are given by their lower triangle; above the diagonal stand zeros on the host, and
+anything elsewhere.
 """
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from scipy.linalg import blas, lapack
@@ -21,13 +23,10 @@ def scatter(rows: Float[Tensor, "n d"], mean: Float[Tensor, " d"]) -> Float[Tens
     if rows.device.type != "cpu":
         centred = rows.double() - mean
         return centred.T @ centred
-    total, centre = None, mean.numpy()
+    total = np.zeros((len(mean), len(mean)), order="F")
     for block in torch.split(rows, BLOCK):
-        centred_block = block.numpy() - centre  # float64, whatever the rows are
-        if total is None:
-            total = blas.dsyrk(1.0, centred_block.T, lower=1)
-        else:
-            total = blas.dsyrk(1.0, centred_block.T, beta=1.0, c=total, overwrite_c=1, lower=1)
+        columns = (block.double() - mean).numpy().T
+        total = blas.dsyrk(1.0, columns, beta=1.0, c=total, overwrite_c=1, lower=1)
     return torch.from_numpy(total)
 
 
@@ -70,5 +69,7 @@ def smaller_gram(matrix: Float[Tensor, "n r"]) -> Float[Tensor, "k k"]:
 
 def frobenius_norm(symmetric: Float[Tensor, "d d"]) -> float:
     """Root of the sum of all squares of a symmetric matrix given by its lower triangle."""
-    below = symmetric.tril().square().sum()
-    return float((2 * below - symmetric.diagonal().square().sum()).sqrt())
+    if symmetric.device.type != "cpu":
+        symmetric = symmetric.tril()
+    array, diagonal = symmetric.cpu().numpy(), symmetric.diagonal().cpu().numpy()
+    return float(np.sqrt(2 * np.square(array).sum() - np.square(diagonal).sum()))
