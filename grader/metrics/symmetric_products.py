@@ -20,7 +20,7 @@ BLOCK = 1024
 
 def scatter(rows: Float[Tensor, "n d"], mean: Float[Tensor, " d"]) -> Float[Tensor, "d d"]:
     """Sum over the rows of (row - mean)(row - mean)^T, in float64; lower triangle."""
-    if rows.device.type != "cpu":
+    if rows.device.type != "cpu" or not len(mean):
         centred = rows.double() - mean
         return centred.T @ centred
     total = np.zeros((len(mean), len(mean)), order="F")
