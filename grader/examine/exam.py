@@ -37,10 +37,13 @@ class Exam:
         sandbox: Sandbox,
         *,
         artifacts_folder: Path,
+        references: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.assignment: Assignment = request.material.assignment
         self.device: str = request.material.assignment.device
+        self.references = references
+        """Where prepared references are kept between examinations, by content; None: nowhere."""
         self.measurements: list[Measurement] = []
         self.artifacts: list[Artifact] = []
         self.notes: list[str] = []

@@ -1,7 +1,7 @@
 """One examination as a process of its own: a request on stdin, a folder with the examination out.
 
-`python -m grader.examine.job OUT < request.json` — a crash of a check, of torch or of pytest ends this
-process and no other, and the memory of one examination is gone before the next begins.
+`python -m grader.examine.job OUT [REFERENCES] < request.json` — a crash of a check, of torch or of pytest ends
+this process and no other, and the memory of one examination is gone before the next begins.
 """
 
 import contextlib
@@ -31,15 +31,16 @@ def main(argv: list[str]) -> int:
     out = Path(argv[0])
     _end_with_parent()
     request = ExamRequest.model_validate_json(sys.stdin.buffer.read())
-    examination, usage = examine(request, out)
+    examination, usage = examine(request, out, references=Path(argv[1]) if argv[1:] else None)
     _write(out / "examination.json", examination)
     _write(out / "usage.json", usage)
     return 0
 
 
-def examine(request: ExamRequest, out: Path) -> tuple[Examination, Usage]:
+def examine(request: ExamRequest, out: Path, *, references: Path | None = None) -> tuple[Examination, Usage]:
     """Run all checks of the request against its submission; log and artifacts are written below `out`.
 
+    What is prepared of reference features is kept in `references`, for the next examination.
     Usage comes apart from the result, because it differs from run to run and the result does not.
 
     Raises:
@@ -49,7 +50,7 @@ def examine(request: ExamRequest, out: Path) -> tuple[Examination, Usage]:
     material = request.material
     ours = (material.folder, material.reference.folder, material.data_folder)
     sandbox = choose(request.sandbox, hidden=tuple(Path(folder) for folder in ours if folder))
-    exam = Exam(request, sandbox, artifacts_folder=out / "artifacts")
+    exam = Exam(request, sandbox, artifacts_folder=out / "artifacts", references=references)
     checks = Path(material.folder) / "checks"
     try:
         with (out / "log.txt").open("w", encoding="utf-8") as log, contextlib.redirect_stdout(log):

@@ -28,6 +28,9 @@ class ExaminingProcessError(GraderError):
     """The examining process broke: our fault, tried once more."""
 
 
+REFERENCES = "references"
+"""Folder of the store where examinations keep what they prepared of reference features."""
+
 Report = Callable[[ExamRequest, str], None]
 """Told the request and 'running', a check's id, 'done' or 'failed: …'."""
 
@@ -111,14 +114,14 @@ def _attempt(request: ExamRequest, store: Store, *, report: Report) -> str:
     """One try; returns what went wrong on our side, or an empty string when the result is stored."""
     try:
         with store.new_folder(f"examinations/{request.key}") as scratch:
-            _supervise(request, scratch, report=report)
+            _supervise(request, scratch, references=store.path(REFERENCES), report=report)
     except ExaminingProcessError as error:
         store.write_text(_failure_name(request), f"{error}\n")
         return str(error).splitlines()[0]
     return ""
 
 
-def _supervise(request: ExamRequest, out: Path, *, report: Report) -> None:
+def _supervise(request: ExamRequest, out: Path, *, references: Path, report: Report) -> None:
     """Run the examining process to its end.
 
     Raises:
@@ -126,7 +129,7 @@ def _supervise(request: ExamRequest, out: Path, *, report: Report) -> None:
     """
     allowed_s = request.material.assignment.limits.examination_wall_s + GRACE_S
     with subprocess.Popen(
-        [sys.executable, "-m", "grader.examine.job", str(out)],
+        [sys.executable, "-m", "grader.examine.job", str(out), str(references)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

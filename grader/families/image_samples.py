@@ -7,6 +7,7 @@ neighbours in the batch gives another image in other company.
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Float
@@ -17,9 +18,15 @@ from grader.extractors.extractor import FeatureSpace
 from grader.families.adversarial import ImageGenerator
 from grader.metrics import continuity, seed_dependence
 from grader.metrics.continuity import Smoothness
-from grader.metrics.frechet import extrapolated_distance, factorise, frechet_standard_error
+from grader.metrics.frechet import (
+    FrechetReference,
+    extrapolated_distance,
+    factorise,
+    frechet_standard_error,
+)
 from grader.metrics.memorisation import CopyTest, near_blends, near_copies
 from grader.metrics.neighbours import Coverage, coverage
+from grader.metrics.reference_cache import cached
 
 NUDGE = 1e-3
 """Size of a small step in z, as a share of each of its coordinates' standard deviation."""
@@ -85,6 +92,7 @@ def quality(
     samples: Float[Tensor, "n channels side side"],
     *,
     held_out: Float[Tensor, "m channels side side"],
+    cache: Path | None = None,
 ) -> Quality:
     """Judge samples beside held-out images; n and m have to be the same for everybody.
 
@@ -93,9 +101,10 @@ def quality(
             reports the figure writes `judge.name` beside it.
         samples: in random order, at least four.
         held_out: images that neither the generator nor the judge has seen.
+        cache: where the factorised reference is kept for the next submission; None: nowhere.
     """
     features, real = judge.features(samples), judge.features(held_out)
-    reference = factorise(real)
+    reference = cached(cache, FrechetReference, real, factorise)
     return Quality(
         frechet=extrapolated_distance(reference, features),
         frechet_error=frechet_standard_error(reference, features),

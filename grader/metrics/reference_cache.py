@@ -8,6 +8,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, Self, TypeVar
 
@@ -38,7 +39,7 @@ ReferenceType = TypeVar("ReferenceType", bound=Reference)
 
 
 def cached(
-    folder: Path,
+    folder: Path | None,
     kind: type[ReferenceType],
     features: Float[Tensor, "n d"],
     prepare: Callable[[Tensor], ReferenceType],
@@ -48,18 +49,21 @@ def cached(
     """The prepared reference of these features, from the folder where it was prepared before.
 
     Args:
-        folder: made if it is not there; several processes may use it at the same time.
+        folder: made if it is not there; several processes may use it at the same time. None: nothing is kept.
         kind: what to prepare.
         features: of the reference.
         prepare: how, where nothing is kept yet.
         settings: whatever else the result depends on.
     """
+    if folder is None:
+        return prepare(features)
     path = folder / f"{kind.__name__}-{_digest(features, settings)}.safetensors"
     kept = _read(path)
     if kept is not None:
         return kind.from_tensors(kept)
     prepared = prepare(features)
-    _write(path, prepared.to_tensors())
+    with suppress(OSError):  # what cannot be kept is prepared again
+        _write(path, prepared.to_tensors())
     return prepared
 
 

@@ -53,6 +53,12 @@ def test_the_linear_generator_has_the_mean_and_the_largest_variances(digits):
     assert 0.6 < float(samples.var(0).sum() / real.var(0).sum()) < 1
 
 
+def test_a_reference_that_is_kept_gives_the_same_quality_to_the_last_bit(judge, linear, digits, tmp_path):
+    first, again = (quality(judge, linear, held_out=digits.held_out, cache=tmp_path) for _ in range(2))
+    assert first == again == quality(judge, linear, held_out=digits.held_out)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_real_digits_are_nearer_than_linear_ones(judge, digits, linear):
     real = quality(judge, digits.train[:1000], held_out=digits.held_out)
     made = quality(judge, linear, held_out=digits.held_out)

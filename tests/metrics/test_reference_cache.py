@@ -66,6 +66,15 @@ def test_a_damaged_file_is_made_anew(tmp_path: Path, damage: str):
     assert prepare.calls == 2
 
 
+def test_where_nothing_is_kept_and_where_nothing_can_be_it_is_prepared_each_time(tmp_path: Path):
+    (tmp_path / "a file").write_text("in the place of a folder")
+    for folder in (None, tmp_path / "a file"):
+        prepare = Counted()
+        for _ in range(2):
+            cached(folder, FrechetReference, cloud(30, 4), prepare)
+        assert prepare.calls == 2
+
+
 def test_a_draft_that_could_not_be_written_leaves_nothing(tmp_path: Path):
     class Unwritable(FrechetReference):
         def to_tensors(self) -> dict[str, Tensor]:

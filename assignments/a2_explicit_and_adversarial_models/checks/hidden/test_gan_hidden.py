@@ -235,7 +235,7 @@ def test_gan_quality_of_samples(exam, measure, image_judge, all_gan_samples, ima
     latent_dim, seed = exam.config("gan").latent_dim, exam.seed_for("gan: linear")
     linear = linear_images(images.train, latent_dim=latent_dim, count=SAMPLES, seed=seed)
     for suffix, shown in (("", all_gan_samples), ("_baseline", linear)):
-        found = quality(image_judge, shown, held_out=images.held_out)
+        found = quality(image_judge, shown, held_out=images.held_out, cache=exam.references)
         measure(
             f"gan_frechet{suffix}",
             found.frechet,

@@ -252,7 +252,7 @@ def test_wgan_quality_of_samples(exam, measure, image_judge, all_wgan_samples, i
     latent_dim, seed = exam.config("wgan").latent_dim, exam.seed_for("wgan: linear")
     linear = linear_images(images.train, latent_dim=latent_dim, count=SAMPLES, seed=seed)
     for suffix, shown in (("", all_wgan_samples), ("_baseline", linear)):
-        found = quality(image_judge, shown, held_out=images.held_out)
+        found = quality(image_judge, shown, held_out=images.held_out, cache=exam.references)
         measure(
             f"wgan_frechet{suffix}",
             found.frechet,

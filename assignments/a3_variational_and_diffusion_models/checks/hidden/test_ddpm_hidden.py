@@ -269,7 +269,7 @@ def test_distance_of_samples_to_held_out_images(
     exam, measure, ddpm_judge, ddpm_samples, all_ddpm_samples, ddpm_trivial, drawn, images
 ):
     for name, samples in (("ddpm_frechet", all_ddpm_samples), ("ddpm_frechet_baseline", drawn(ddpm_trivial))):
-        found = quality(ddpm_judge, samples, held_out=images.held_out)
+        found = quality(ddpm_judge, samples, held_out=images.held_out, cache=exam.references)
         measure(
             name,
             found.frechet,
