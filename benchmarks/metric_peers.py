@@ -48,6 +48,8 @@ class FrechetPeer:
     name: str
     prepare: Callable[[Features], object]
     distance: Callable[[object, Features], float]
+    takes_square_root: bool = False
+    """Of a matrix: the same routine in all of them, and half a minute where matrices are large."""
 
 
 def frechet_peers(folder: Path) -> list[FrechetPeer]:
@@ -118,7 +120,7 @@ def _by_statistics(name: str, distance: Callable[..., float]) -> FrechetPeer:
             warnings.simplefilter("ignore")
             return float(distance(*reference, *statistics(fake)))
 
-    return FrechetPeer(name, statistics, of)
+    return FrechetPeer(name, statistics, of, takes_square_root=name != "torch-fidelity")
 
 
 def _scipy_distance(mean1: np.ndarray, cov1: np.ndarray, mean2: np.ndarray, cov2: np.ndarray) -> float:
