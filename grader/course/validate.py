@@ -15,6 +15,9 @@ from grader.course.source_names import defined_names
 from grader.course.tree import COURSE_FILE, CourseTree
 from grader.records import Record
 
+SMALLEST_SECRET = 10**12
+"""Smaller seeds are dates, years and lucky numbers."""
+
 
 class Finding(Record):
     """Something that an instructor should mend (error) or know about (warning)."""
@@ -60,6 +63,7 @@ def _assignment(tree: CourseTree, assignment_id: str) -> Iterator[Finding]:
     checks = read_check_files(tree.checks_dir(assignment_id))
     yield from _unparsable(tree, assignment_id, checks)
     if reading.found is not None:
+        yield from _seed(tree, reading.found)
         yield from _tasks(tree, reading.found, checks)
         yield from _scale(tree, reading.found)
     rubric = tree.read_rubric(assignment_id)
@@ -68,6 +72,18 @@ def _assignment(tree: CourseTree, assignment_id: str) -> Iterator[Finding]:
         yield from _rubric(tree, rubric.found, checks)
     if rubric.found is not None and reading.found is not None:
         yield from _tasks_of_criteria(tree, rubric.found, reading.found)
+
+
+def _seed(tree: CourseTree, assignment: Assignment) -> Iterator[Finding]:
+    """A date or a small number can be guessed, and who knows the questions needs to answer only those."""
+    if assignment.seed < SMALLEST_SECRET:
+        yield Finding(
+            severity="warning",
+            file=tree.name_of(tree.assignment_dir(assignment.id) / "assignment.toml"),
+            field="seed",
+            message=f"{assignment.seed} can be guessed, and whoever knows it knows every question; "
+            'draw one each term: python -c "import secrets; print(secrets.randbits(62))"',
+        )
 
 
 def _missing_parts(tree: CourseTree, assignment_id: str) -> Iterator[Finding]:

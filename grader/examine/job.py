@@ -1,7 +1,7 @@
 """One examination as a process of its own: a request on stdin, a folder with the examination out.
 
-`python -m grader.examine.job OUT [REFERENCES] < request.json` — a crash of a check, of torch or of pytest ends
-this process and no other, and the memory of one examination is gone before the next begins.
+`python -m grader.examine.job OUT [REFERENCES] < request.json` — a crash of a check, of torch or of pytest
+ends this process and no other, and the memory of one examination is gone before the next begins.
 """
 
 import contextlib

@@ -99,7 +99,11 @@ def test_a_list_where_a_text_belongs_names_the_entry_of_the_list(lines):
 
 
 def test_a_missing_field_says_what_belongs_there(lines):
-    text = ASSIGNMENT.replace('module = "toy"\n', "").replace('id = "toy"\n', "").replace("seed = 7\n", "")
+    text = (
+        ASSIGNMENT.replace('module = "toy"\n', "")
+        .replace('id = "toy"\n', "")
+        .replace("seed = 3141592653589793\n", "")
+    )
     assert lines(text, Assignment) == [
         "file.toml: seed: missing; expected a whole number",
         "file.toml: tasks[0].id: missing; expected a text",
@@ -203,8 +207,8 @@ def test_a_course_without_assignments_may_have_no_items(tmp_path):
     ("old", "new", "expected"),
     [
         ('"a1_toys"', '"A1 toys"', "id: 'A1 toys' is not an id; use lower-case letters, digits and '_'"),
-        ("seed = 7", 'seed = 7\nfolder = "../a1"', "folder: '../a1' leaves the repository; write a folder inside it"),
-        ("seed = 7", 'seed = 7\nfolder = "/a1"', "folder: '/a1' leaves the repository; write a folder inside it"),
+        ("seed = 3141592653589793", 'seed = 3141592653589793\nfolder = "../a1"', "folder: '../a1' leaves the repository; write a folder inside it"),
+        ("seed = 3141592653589793", 'seed = 3141592653589793\nfolder = "/a1"', "folder: '/a1' leaves the repository; write a folder inside it"),
         ('"toy"\nnames', '"toy.py"\nnames', "tasks[toy].module: 'toy.py' cannot be imported; leave out '.py'"),
         ('"toy"\nnames', '"my toy"\nnames', "tasks[toy].module: 'my toy' cannot be imported; write the name of a Python module"),
         ('"train"', '"train me"', "tasks[toy].names: 'train me' is not the name of a function or class"),

@@ -36,6 +36,16 @@ def test_every_missing_part_of_an_assignment_is_named(tree, gone, expected):
     assert f"error: assignments/a1_toys/{expected}" in lines(tree)
 
 
+@pytest.mark.parametrize("seed", ["20250606", "42", "0"])
+def test_a_seed_that_can_be_guessed_is_a_warning(tree, seed):
+    replace(tree.root / SETTINGS, "seed = 3141592653589793", f"seed = {seed}")
+    (line,) = lines(tree)
+    assert line.startswith(
+        f"warning: {SETTINGS}: seed: {seed} can be guessed, and whoever knows it knows every"
+    )
+    assert "secrets.randbits(62)" in line
+
+
 def test_a_missing_reference_is_named(tree):
     shutil.rmtree(tree.reference_dir("a1_toys"))
     found = lines(tree)
