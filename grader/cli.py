@@ -316,3 +316,7 @@ def _teams(only: tuple[str, ...], run: Any) -> tuple[str, ...]:
 
     known = [team.id for team in run.roster.teams]
     return tuple(resolved(name, known, noun="team") for name in only)
+
+
+if __name__ == "__main__":
+    main()

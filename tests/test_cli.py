@@ -49,6 +49,14 @@ def test_help_imports_neither_torch_nor_the_pipeline():
     assert done.stdout.strip() == "[]"
 
 
+def test_the_package_and_its_command_line_run_as_modules_too():
+    for module in ("grader", "grader.cli"):
+        done = subprocess.run(
+            [sys.executable, "-m", module, "--help"], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.startswith(f"Usage: python -m {module} [OPTIONS] COMMAND"), module
+
+
 def test_every_command_has_help_that_says_what_it_does(grader):
     for name, command in main.commands.items():
         result = grader(name, "--help")
