@@ -69,7 +69,7 @@ def cached(
 
 def _digest(features: Tensor, settings: str) -> str:
     content = hashlib.sha256(f"{FORMAT} {settings} {features.dtype} {tuple(features.shape)} ".encode())
-    content.update(features.detach().cpu().contiguous().numpy().tobytes())
+    content.update(features.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return content.hexdigest()[:32]
 
 

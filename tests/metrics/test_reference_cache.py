@@ -49,6 +49,14 @@ def test_other_features_dtypes_or_settings_are_prepared_anew(tmp_path: Path):
     assert len(list(tmp_path.iterdir())) == 4
 
 
+def test_features_in_half_precision_are_kept_by_content_too(tmp_path: Path):
+    features, prepare = cloud(30, 4).bfloat16(), Counted()
+    for _ in range(2):
+        cached(tmp_path, FrechetReference, features, prepare)
+    cached(tmp_path, FrechetReference, -features, prepare)
+    assert prepare.calls == 2
+
+
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "text"])
 def test_a_damaged_file_is_made_anew(tmp_path: Path, damage: str):
     features, prepare = cloud(30, 4), Counted()
