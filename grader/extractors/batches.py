@@ -26,14 +26,18 @@ def checked(
         ValueError: another shape, none at all, or an intensity that is not in [0, 1].
     """
     low, high = sides
-    if images.ndim != 4 or images.shape[1] not in CHANNELS or not len(images):
+    if images.ndim != 4 or images.shape[1] not in CHANNELS:
         raise ValueError(f"images: expected [n, 1 or 3, height, width], got {list(images.shape)}")
+    if not len(images):
+        raise ValueError(f"images: there are none; expected at least one, got {list(images.shape)}")
     if not all(low <= side <= high for side in images.shape[2:]):
         found = " x ".join(map(str, images.shape[2:]))
         raise ValueError(f"images: expected {low} to {high} pixels along each edge, got {found}")
     lowest, highest = float(images.min()), float(images.max())
     if not (lowest >= -SLACK and highest <= 1 + SLACK):
-        raise ValueError(f"images: expected intensities from 0 to 1, got {lowest:g} to {highest:g}")
+        grey_values = lowest >= 0 and 2 <= highest <= 255
+        remedy = "; divide grey values of 0 to 255 by 255" if grey_values else ""
+        raise ValueError(f"images: expected intensities from 0 to 1, got {lowest:g} to {highest:g}{remedy}")
     return images.detach().float().clamp(0, 1)
 
 
