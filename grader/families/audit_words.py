@@ -36,8 +36,9 @@ def _agreeing(found: Audit, plan: Plan, places: str) -> str:
     chances = ", ".join(f"{share:.1%}: {_chance(worst_miss(plan, share))}" for share in SHARES)
     return none + (
         f"Code that peeks at a share of the {places} goes unseen with a probability of at most ({chances}). "
-        f"With 95% confidence no more than {found.unseen_share:.2%} are peeked at, which would be worth "
-        f"at most about {found.unseen_gain:.2g} nats on average."
+        f"With 95% confidence no more than {found.unseen_share:.2%} are peeked at. If these cost what the "
+        f"dearest of those asked for costs, that is worth {found.gain_at_dearest:.2g} nats on average; "
+        "it is worth more if they are dearer than any of those asked for."
     )
 
 

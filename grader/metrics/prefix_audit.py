@@ -96,8 +96,11 @@ class Audit:
     """Audited positions where prefix and full pass are further apart than the noise of floating point."""
     unseen_share: float
     """Upper limit for the share of leaking positions, 95 %, where none is differing."""
-    unseen_gain: float
-    """Upper limit for what these and all smaller differences are worth, in nats per position."""
+    gain_at_dearest: float
+    """What that share gains at places that cost what the dearest audited one costs, in nats per position.
+
+    Smaller differences are added. No upper limit: a leak at places dearer than any audited one gains more.
+    """
 
 
 def difference_estimate(
@@ -123,8 +126,8 @@ def difference_estimate(
             code lengths: the largest difference of any symbol's log-probability.
 
     Raises:
-        ValueError: lists of unlike lengths, numbers that are not finite, or one audited position in a stratum
-            that has more, from which no error can be told.
+        ValueError: lists of unlike lengths, numbers that are not finite (a NaN among `gaps` would pass for
+            agreement), or one audited position in a stratum that has more, from which no error can be told.
 
     Source: Horvitz & Thompson 1952, JASA 47(260); Cochran 1977, Sampling Techniques, equations 5.1 and 5.13,
     applied to differences as in Särndal et al. 1992, section 6.3, and Angelopoulos et al. 2023,
@@ -132,6 +135,7 @@ def difference_estimate(
     """
     differences = _differences(full, plan, prefix)
     apart = [d.abs() for d in differences] if gaps is None else list(gaps)
+    _check_gaps(plan, apart, allowed)
     population = sum(stratum.population for stratum in plan)
     weights = [stratum.population / population for stratum in plan]
     claimed = sum(w * float(f.double().mean()) for w, f in zip(weights, full, strict=True))
@@ -147,7 +151,7 @@ def difference_estimate(
         population=population,
         differing=sum(int((gap > most).sum()) for gap, most in zip(apart, allowed, strict=True)),
         unseen_share=share,
-        unseen_gain=share * max(float(p.max()) for p in prefix) + max(allowed),
+        gain_at_dearest=share * max(float(p.max()) for p in prefix) + max(allowed),
     )
 
 
@@ -170,6 +174,23 @@ def _differences(
     return [
         alone.double() - whole.double()[s.rows] for s, whole, alone in zip(plan, full, prefix, strict=True)
     ]
+
+
+def _check_gaps(plan: Plan, gaps: Sequence[Tensor], allowed: Sequence[float]) -> None:
+    """No comparison with a NaN is true, so one would hide what differs."""
+    if len(allowed) != len(plan) or not all(0 <= most < math.inf for most in allowed):
+        raise ValueError(
+            f"allowed: expected one finite difference of at least 0 for each of {len(plan)} lengths, "
+            f"got {list(allowed)}"
+        )
+    if len(gaps) != len(plan):
+        raise ValueError(f"gaps: expected one list for each of {len(plan)} lengths, got {len(gaps)}")
+    for stratum, gap in zip(plan, gaps, strict=True):
+        if len(gap) != stratum.audited or not gap.isfinite().all():
+            raise ValueError(
+                f"length {stratum.length}: expected one finite gap for each of {stratum.audited} prefixes, "
+                f"got {len(gap)}, {int((~gap.isfinite()).sum())} of them NaN or infinite"
+            )
 
 
 def _variance_of_mean(stratum: Stratum, differences: Float[Tensor, " _audited"]) -> float:

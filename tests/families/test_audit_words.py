@@ -21,7 +21,10 @@ def test_an_audit_without_findings_says_what_it_could_have_missed():
     assert text.startswith("2048 of 21248 predictions were drawn at random")
     assert "None differs" in text
     assert "(0.3%: 0.002, 1.0%: less than one in a billion, 2.0%: less than one in a billion)" in text
-    assert "no more than 0.14% are peeked at, which would be worth at most about 0.0027 nats" in text
+    assert "With 95% confidence no more than 0.14% are peeked at. " in text
+    assert "If these cost what the dearest of those asked for costs, that is worth 0.0027 nats" in text
+    assert text.endswith("on average; it is worth more if they are dearer than any of those asked for.")
+    assert "at most about" not in text
 
 
 def test_a_smaller_audit_admits_more():

@@ -198,7 +198,22 @@ def test_what_may_be_left_is_the_unseen_share_at_the_dearest_prefix_and_the_nois
     plan = plan_audit(100, lengths=[1], per_length=50, seed=1)
     found = estimate(full, full, plan, allowed=1e-4)
     assert found.unseen_share == 0.04  # 1/2, 1/4, 1/8, 1/16 and a bit less each
-    assert found.unseen_gain == pytest.approx(0.04 * float(full[0][plan[0].rows].max()) + 1e-4)
+    assert found.gain_at_dearest == pytest.approx(0.04 * float(full[0][plan[0].rows].max()) + 1e-4)
+
+
+def test_a_leak_at_places_dearer_than_any_that_was_audited_gains_more_than_is_said():
+    """Why no limit is claimed: 0.6 nats are gained, and where nothing is seen 0.0028 are spoken of."""
+    honest = torch.full((1000,), 0.1).double()
+    honest[:20] = 30
+    full = honest.clone()
+    full[:20] = 0
+    plans = (plan_audit(1000, lengths=[1], per_length=100, seed=seed) for seed in range(400))
+    audits = [estimate([full], [honest], plan, allowed=1e-5) for plan in plans]
+    blind = [found for found in audits if found.differing == 0]
+    assert len(blind) / 400 == pytest.approx(miss_probability(0.02, audited=100, population=1000), abs=0.08)
+    assert float((honest - full).mean()) == pytest.approx(0.6)
+    assert {found.unseen_share for found in blind} == {0.028}  # this one does hold: 2 % are below it
+    assert all(found.gain_at_dearest == pytest.approx(0.0028, rel=0.01) for found in blind)
 
 
 @pytest.mark.parametrize(
@@ -214,6 +229,26 @@ def test_what_may_be_left_is_the_unseen_share_at_the_dearest_prefix_and_the_nois
 def test_what_cannot_be_estimated_is_refused(full, prefix, rows, message):
     with pytest.raises(ValueError, match=message):
         difference_estimate(vectors(full), [stratum(1, rows, 3)], vectors(prefix), allowed=[1.0])
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf])
+def test_a_gap_that_is_no_number_is_refused_and_not_taken_for_agreement(odd):
+    full, plan = vectors([1.0, 1, 1]), [stratum(7, [0, 2], 3)]
+    with pytest.raises(ValueError, match="length 7: expected one finite gap for each of 2 prefixes"):
+        difference_estimate(full, plan, vectors([1.0, 1]), allowed=[1e-6], gaps=vectors([0.0, odd]))
+
+
+def test_gaps_of_other_positions_are_refused():
+    full, plan = vectors([1.0, 1, 1]), [stratum(7, [0, 2], 3)]
+    with pytest.raises(ValueError, match="length 7: expected one finite gap for each of 2 prefixes"):
+        difference_estimate(full, plan, vectors([1.0, 1]), allowed=[1e-6], gaps=vectors([0.0]))
+
+
+@pytest.mark.parametrize("allowed", [[math.nan], [math.inf], [-1.0], []])
+def test_what_is_allowed_has_to_be_a_number_for_each_length(allowed):
+    full, plan = vectors([1.0, 1, 1]), [stratum(7, [0, 2], 3)]
+    with pytest.raises(ValueError, match="allowed: expected one finite difference of at least 0 for each of"):
+        difference_estimate(full, plan, vectors([1.0, 1]), allowed=allowed)
 
 
 @pytest.mark.parametrize("plan", [[], [stratum(1, [0], 1)]])
