@@ -23,8 +23,8 @@ def score(points, time):
     return gradient
 
 
-def worst(steps, terminal=lambda points: mixture(points, 1.0)):
-    found = flow_log_density(score, POINTS, terminal=terminal, schedule=SCHEDULE, steps=steps)
+def worst(steps, terminal=lambda points: mixture(points, 1.0), method="runge-kutta"):
+    found = flow_log_density(score, POINTS, terminal=terminal, schedule=SCHEDULE, steps=steps, method=method)
     return float((found - mixture(POINTS, 0.0)).abs().max())
 
 
@@ -39,6 +39,13 @@ def test_the_flow_gives_the_densities_of_the_mixture_to_fourth_order():
     assert errors[2] < 5e-7
     assert errors[0] / errors[1] > 12
     assert errors[1] / errors[2] > 12
+
+
+@pytest.mark.parametrize(("method", "order"), [("euler", 1), ("heun", 2)])
+def test_simpler_methods_have_the_orders_that_they_are_known_for(method, order):
+    errors = [worst(steps, method=method) for steps in (200, 400)]
+    assert errors[0] / errors[1] == pytest.approx(2**order, rel=0.03)
+    assert errors[0] > 1000 * worst(200)
 
 
 def test_a_standard_normal_in_the_place_of_the_exact_end_leaves_a_small_error():
@@ -74,3 +81,5 @@ def test_what_cannot_be_integrated_is_refused():
         flow_log_density(score, torch.zeros(3), terminal=lambda p: p, schedule=SCHEDULE)
     with pytest.raises(ValueError, match="at least 1"):
         flow_log_density(score, POINTS, terminal=lambda p: p, schedule=SCHEDULE, steps=0)
+    with pytest.raises(ValueError, match="one of euler, heun, runge-kutta, got 'midpoint'"):
+        flow_log_density(score, POINTS, terminal=lambda p: p, schedule=SCHEDULE, method="midpoint")
