@@ -98,6 +98,24 @@ def test_covariances_that_do_not_commute(n: int, exact: float):
     assert found == pytest.approx(exact, rel=1e-13)
 
 
+@pytest.mark.parametrize(("n", "exact"), [(64, 42.671630859375), (256, 11184895 / 65536)])
+def test_a_singular_covariance_and_a_stretched_one(n: int, exact: float):
+    """S1 = D D^T is the Laplacian of a path: D has a column for each edge, and the constant vector is lost.
+
+    tr (I - T) S1 (I - T) = sum (i/n)² deg i = (n + 1)(2 n + 1) / (3 n) - 1/n² - 1: both ends have one edge.
+    """
+    ends = torch.eye(n, dtype=torch.float64)
+    edges = ends[:, :-1] - ends[:, 1:]
+    stretch = torch.diag(1 + torch.arange(1, n + 1, dtype=torch.float64) / n)
+    assert exact == pytest.approx((n + 1) * (2 * n + 1) / (3 * n) - 1 / n**2 - 1, rel=1e-15)
+    zero = torch.zeros(n)
+    first, second = features(zero, edges, rows=n + 44), features(zero, stretch @ edges, rows=2 * n)
+    assert factorise(first).rank == n - 1
+    for found in (frechet_distance(factorise(first), second), frechet_distance(factorise(second), first)):
+        assert found.value == pytest.approx(exact, rel=1e-13)
+        assert abs(found.value - exact) <= found.certificate
+
+
 def test_the_non_commuting_pair_survives_dead_columns_and_a_rotation():
     n = 64
     stretch = torch.diag(1 + torch.arange(1, n + 1, dtype=torch.float64) / n)
@@ -245,18 +263,69 @@ def test_extrapolation_takes_away_the_bias_of_a_small_sample():
     reference = factorise(features(torch.zeros(9), torch.eye(9)))
     draws = [cloud(200, 9, seed) for seed in range(60)]
     plain = np.array([frechet_distance(reference, draw).value for draw in draws])
-    extrapolated = np.array([extrapolated_distance(reference, draw) for draw in draws])
+    extrapolated = np.array([extrapolated_distance(reference, draw, seed=0) for draw in draws])
     assert plain.mean() == pytest.approx(9 / 200 + (81 + 9) / (4 * 199), rel=0.1)
     assert abs(extrapolated.mean()) < 0.02
 
 
 def test_an_estimate_holds_the_distance_its_error_and_the_extrapolation():
     reference, draw = factorise(cloud(300, 6)), 1.3 * cloud(101, 6, seed=1)
-    found = frechet_estimate(reference, draw)
-    assert found.distance == frechet_distance(reference, draw)
-    assert found.extrapolated == extrapolated_distance(reference, draw)
-    assert found.standard_error == frechet_standard_error(reference, draw)
+    found = frechet_estimate(reference, draw, seed=3)
+    assert found.distance.value == pytest.approx(frechet_distance(reference, draw).value, rel=1e-12)
+    assert found.extrapolated == extrapolated_distance(reference, draw, seed=3)
+    assert found.standard_error == pytest.approx(frechet_standard_error(reference, draw), rel=1e-12)
     assert found.n == 101
+
+
+def clusters(n: int, seed: int) -> Tensor:
+    """Ten clusters, one after the other: what a sampler that draws class by class gives."""
+    centres = 3 * cloud(10, 5, seed=99)
+    return centres.repeat_interleave(n // 10, 0) + 0.3 * cloud(n, 5, seed)
+
+
+def test_sorted_rows_have_the_distance_of_shuffled_ones():
+    """The mutant, halves by position, takes a class that is missing in one half for bias without bound."""
+    reference, rows = factorise(clusters(2000, seed=0)), 1.1 * clusters(1000, seed=1)
+    found = frechet_estimate(reference, rows, seed=5)
+    shuffled = frechet_estimate(reference, rows[torch.randperm(1000)], seed=5)
+    assert abs(found.extrapolated - shuffled.extrapolated) < 2 * found.standard_error
+    by_position = sum(frechet_distance(reference, half).value for half in (rows[:500], rows[500:])) / 2
+    assert 2 * found.distance.value - by_position < -10 * found.standard_error
+
+
+def test_nobody_who_does_not_know_the_seed_gains_by_the_order():
+    reference, rows = factorise(cloud(2000, 9)), 1.05 * cloud(400, 9, seed=1)
+    error = frechet_standard_error(reference, rows)
+    for order in (rows[:, 0].argsort(), rows.square().sum(1).argsort(), torch.arange(400).flip(0)):
+        found = extrapolated_distance(reference, rows[order], seed=11)
+        assert abs(found - extrapolated_distance(reference, rows, seed=11)) < 2 * error
+
+
+def test_many_portions_have_the_expectation_of_one_and_less_noise():
+    reference = factorise(features(torch.zeros(20), torch.eye(20)))
+    draws = [1.1 * cloud(600, 20, seed) for seed in range(60)]
+    one = np.array([extrapolated_distance(reference, draw[:150], seed=0, portion=150) for draw in draws])
+    four = np.array([extrapolated_distance(reference, draw, seed=0, portion=150) for draw in draws])
+    assert four.std() < 0.7 * one.std()
+    assert abs(four.mean() - one.mean()) < 4 * one.std() / math.sqrt(60)
+
+
+def test_where_rows_are_few_for_their_dimensions_the_estimate_says_so():
+    """N(0, 1.1² I) beside N(0, I) is 0.01 d away; at d = 256 and n = 1000 the second part of the bias shows."""
+    for d, n, enough in ((8, 2000, True), (256, 1000, False)):
+        reference = factorise(features(torch.zeros(d), torch.eye(d)))
+        found = frechet_estimate(reference, 1.1 * cloud(n, d, seed=1))
+        off = abs(found.extrapolated - 0.01 * d)
+        assert (off < 3 * found.standard_error) == enough
+        assert (found.bias_left < found.standard_error) == enough
+
+
+def test_too_few_rows_for_an_estimate_are_refused():
+    reference = factorise(cloud(20, 3))
+    with pytest.raises(ValueError, match="an estimate needs at least 4 rows, got 3"):
+        extrapolated_distance(reference, cloud(3, 3), seed=0)
+    with pytest.raises(ValueError, match="an estimate needs at least 8 rows, got 7"):
+        frechet_estimate(reference, cloud(7, 3))
 
 
 @pytest.mark.parametrize("rows", [40, 64, 65, 200])
