@@ -54,6 +54,8 @@ class KernelReference:
                 "kernel reference: expected float64 features and one float64 number own, "
                 f"got {features.dtype} and {own.dtype} of shape {tuple(own.shape)}"
             )
+        if not own.isfinite().all():
+            raise ValueError(f"kernel reference: expected a finite own term, got {float(own)}")
         return cls(features=_checked(features), own=float(own))
 
 
@@ -72,10 +74,13 @@ def prepare_reference(features: Float[Tensor, "m d"]) -> KernelReference:
     """Compute the reference's own term, once for many distances.
 
     Raises:
-        ValueError: fewer than two rows, not a matrix, or not finite.
+        ValueError: fewer than two rows, not a matrix, or not finite, nor so large that kernels overflow.
     """
     rows = _checked(features)
-    return KernelReference(features=rows, own=float(_sums_among(rows).mean()) / (len(rows) - 1))
+    own = float(_sums_among(rows).mean()) / (len(rows) - 1)
+    if not math.isfinite(own):
+        raise ValueError(f"features: expected numbers whose sixth powers are finite, {_largest(rows)}")
+    return KernelReference(features=rows, own=own)
 
 
 def kernel_distance(reference: KernelReference, features: Float[Tensor, "n d"]) -> KernelDistance:
@@ -86,7 +91,8 @@ def kernel_distance(reference: KernelReference, features: Float[Tensor, "n d"]) 
         features: of generated images, one row each, any real dtype.
 
     Raises:
-        ValueError: the features do not fit the reference, are fewer than two, or not finite.
+        ValueError: the features do not fit the reference, are fewer than two, not finite, or so large (beyond
+            about 1e25) that the distance or its error overflows.
     """
     rows = _checked(features)
     if rows.shape[1] != reference.features.shape[1]:
@@ -96,11 +102,12 @@ def kernel_distance(reference: KernelReference, features: Float[Tensor, "n d"]) 
     among = _sums_among(rows) / (n - 1)  # (n,) mean over the others
     across = _sums_across(rows, reference.features) / len(reference.features)  # (n,)
     influence = 2 * (among - across)  # of each row, up to a constant; Gretton et al. 2012, corollary 16
-    return KernelDistance(
-        value=reference.own + float(among.mean() - 2 * across.mean()),
-        standard_error=float(influence.std()) / math.sqrt(n),
-        n=n,
-    )
+    value = reference.own + float(among.mean() - 2 * across.mean())
+    standard_error = float(influence.std()) / math.sqrt(n)
+    if not (math.isfinite(value) and math.isfinite(standard_error)):
+        largest = _largest(rows, reference.features)
+        raise ValueError(f"features: expected numbers whose twelfth powers are finite, {largest}")
+    return KernelDistance(value=value, standard_error=standard_error, n=n)
 
 
 def _sums_among(rows: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:
@@ -131,6 +138,10 @@ def _sums_across(left: Float[Tensor, "n d"], right: Float[Tensor, "m d"]) -> Flo
 def _kernels(left: Float[Tensor, "b d"], right: Float[Tensor, "c d"]) -> Float[Tensor, "b c"]:
     """(a·b / d + 1)^3 of each pair, in place where it can be."""
     return (left @ right.T).div_(left.shape[1]).add_(1).pow_(3)
+
+
+def _largest(*features: Float[Tensor, "_n d"]) -> str:
+    return f"got up to {max(float(rows.abs().max()) for rows in features):.1e}"
 
 
 def _checked(features: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:

@@ -1,10 +1,12 @@
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from grader.metrics import kernel_distance as module
-from grader.metrics.kernel_distance import kernel_distance, prepare_reference
+from grader.metrics.kernel_distance import KernelReference, kernel_distance, prepare_reference
 
 
 def normal(seed, *shape, mean=0.0):
@@ -110,3 +112,34 @@ def test_a_collapsed_generator_is_measured_like_any_other():
 def test_what_cannot_be_measured_is_refused(features, message):
     with pytest.raises(ValueError, match=message):
         kernel_distance(prepare_reference(torch.eye(4)), features)
+
+
+def test_features_whose_powers_overflow_are_refused_and_not_measured_as_nan():
+    ordinary, huge = normal(1, 50, 4), 1e60 * normal(2, 50, 4)
+    message = r"features: expected numbers whose {} powers are finite, got up to \d\.\de\+{}"
+    with pytest.raises(ValueError, match=message.format("sixth", 60)):
+        prepare_reference(huge)
+    with pytest.raises(ValueError, match=message.format("twelfth", 60)):
+        kernel_distance(prepare_reference(ordinary), huge)
+
+
+@pytest.mark.parametrize("scale", [1e40, 1e45])
+def test_a_distance_whose_error_overflows_is_refused(scale):
+    reference = prepare_reference(normal(1, 50, 4))
+    with pytest.raises(ValueError, match="expected numbers whose twelfth powers are finite, got up to"):
+        kernel_distance(reference, scale * normal(2, 50, 4))
+    with pytest.raises(ValueError, match="expected numbers whose twelfth powers are finite, got up to"):
+        kernel_distance(prepare_reference(scale * normal(2, 50, 4)), scale * normal(3, 50, 4))
+
+
+def test_large_features_whose_powers_are_finite_are_measured():
+    found = kernel_distance(prepare_reference(normal(1, 50, 4)), 1e20 * normal(2, 50, 4))
+    assert math.isfinite(found.value)
+    assert 0 < found.standard_error < math.inf
+
+
+@pytest.mark.parametrize("own", [math.nan, math.inf])
+def test_a_kept_reference_whose_own_term_is_no_number_is_refused(own):
+    kept = {"features": normal(1, 5, 2), "own": torch.tensor([own], dtype=torch.float64)}
+    with pytest.raises(ValueError, match="kernel reference: expected a finite own term"):
+        KernelReference.from_tensors(kept)
