@@ -69,7 +69,7 @@ def near_copies(
         quantile: of the held-out images' own distances to the training images: the threshold.
 
     Raises:
-        ValueError: images of another size.
+        ValueError: no images, images of another size, or pixels that are not finite.
     """
     natural = nearest_distance(held_out, training, side=side, shift=shift)
     found = nearest_distance(samples, training, side=side, shift=shift)
@@ -90,6 +90,9 @@ def near_blends(
         training: images that the generator learnt from.
         held_out: images of the same source, in the same form as the samples, that it never saw.
         quantile: of the held-out images' own distances to segments: the threshold.
+
+    Raises:
+        ValueError: no images, or pixels that are not finite.
     """
     natural, found = (segment_distance(queries, training) for queries in (held_out, samples))
     return _closer_than_natural(found, natural, quantile=quantile)
@@ -183,9 +186,10 @@ def nearest_distance(
     For black and white images it is the number of pixels that differ.
 
     Raises:
-        ValueError: the images are not side x side.
+        ValueError: the images are not side x side, none, or not finite.
     """
     for name, images in (("queries", queries), ("training", training)):
+        _check_pixels(images, name=name)
         if images.ndim != 2 or images.shape[1] != side * side:
             raise ValueError(f"{name}: expected {side * side} pixels a row, got shape {tuple(images.shape)}")
     versions = shifted(queries.double(), side=side, shift=shift)
@@ -199,7 +203,12 @@ def segment_distance(
 
     A segment has both ends, so it is never farther away than the nearest training image. One query costs
     K d multiplications for each of its K neighbours, and nothing with d for each of the K² pairs.
+
+    Raises:
+        ValueError: no images, or pixels that are not finite.
     """
+    _check_pixels(queries, name="queries")
+    _check_pixels(training, name="training")
     queries, training = queries.double(), training.double()
     count = min(neighbours, len(training))
     nearest = torch.cdist(queries, training).topk(count, largest=False).indices  # (n, K)
@@ -241,6 +250,15 @@ def _nearest(queries: Float[Tensor, "n d"], training: Float[Tensor, "m d"]) -> F
     """|q|^2 + |t|^2 - 2 q·t, which for zeros and ones has no rounding at all."""
     products = training.square().sum(1) - 2 * queries @ training.T  # (n, m)
     return (queries.square().sum(1) + products.amin(1)).clamp_min(0)
+
+
+def _check_pixels(images: Float[Tensor, "n d"], *, name: str) -> None:
+    """A distance to NaN is below no threshold, so it would pass for an original."""
+    if len(images) == 0:
+        raise ValueError(f"{name}: expected at least one image, got none")
+    odd = int((~images.double().square().sum(-1).isfinite()).sum())
+    if odd:
+        raise ValueError(f"{name}: expected pixels with finite squares, got {odd} of {len(images)} without")
 
 
 def _checked_distances(squared: Float[Tensor, " n"], *, name: str) -> Float[Tensor, " n"]:

@@ -134,3 +134,24 @@ def test_a_larger_shift_never_enlarges_the_distance(seed: int):
 def test_an_image_of_another_size_is_refused():
     with pytest.raises(ValueError, match=r"queries: expected 64 pixels a row, got shape \(2, 25\)"):
         nearest_distance(torch.zeros(2, 25), TRAINING, side=8)
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), 1e200])
+@pytest.mark.parametrize("which", ["samples", "training", "held_out"])
+def test_images_with_a_pixel_that_is_no_number_are_refused(which: str, odd: float):
+    """A distance to NaN is below no threshold, so such samples would pass for originals."""
+    sizes = {"samples": 5, "training": 6, "held_out": 7}
+    images = {name: torch.rand(size, 64, dtype=torch.float64) for name, size in sizes.items()}
+    images[which][-1, 3] = odd
+    for test, options in ((near_copies, {"side": 8}), (near_blends, {})):
+        with pytest.raises(ValueError, match="expected pixels with finite squares, got 1 of . without"):
+            test(images["samples"], training=images["training"], held_out=images["held_out"], **options)
+
+
+@pytest.mark.parametrize("which", ["samples", "training", "held_out"])
+def test_no_images_are_no_test(which: str):
+    images = {"samples": torch.rand(5, 64), "training": torch.rand(6, 64), "held_out": torch.rand(7, 64)}
+    images[which] = torch.zeros(0, 64)
+    for test, options in ((near_copies, {"side": 8}), (near_blends, {})):
+        with pytest.raises(ValueError, match="expected at least one image, got none"):
+            test(images["samples"], training=images["training"], held_out=images["held_out"], **options)
