@@ -1,11 +1,8 @@
 """Other implementations of the same measures, called as their users would with features of their own.
 
 pytorch-fid, clean-fid, torch-fidelity and prdc are read from a folder, because they want a torchvision
-that has no CPU build for this torch:
-
-    pip install --no-deps --target .peers pytorch-fid==0.3.0 clean-fid==0.1.35 torch-fidelity==0.4.0 prdc==0.2
-
-Only their arithmetic is used, so an empty module stands in for torchvision while they are imported.
+that has no CPU build for this torch; `how_to_get` is the command that puts them there. Only their
+arithmetic is used, so an empty module stands in for torchvision while they are imported.
 """
 
 import importlib
@@ -27,6 +24,13 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from torchmetrics.image.kid import KernelInceptionDistance
 
 Features = Float[Tensor, "n d"]
+
+PEERS = "pytorch-fid==0.3.0 clean-fid==0.1.35 torch-fidelity==0.4.0 prdc==0.2"
+
+
+def how_to_get(folder: Path) -> str:
+    """The command that puts the peers into a folder."""
+    return f"pip install --no-deps --target {folder} {PEERS}"
 
 
 class Identity(torch.nn.Module):
@@ -71,8 +75,9 @@ def frechet_peers(folder: Path) -> list[FrechetPeer]:
 
 
 def kernel_peer(real: Features, fake: Features) -> Callable[[], float]:
-    """The kernel distance of torchmetrics as it comes: 100 random subsets of 1000."""
-    metric = KernelInceptionDistance(feature=Identity(real.shape[1]), subset_size=min(1000, len(fake)))
+    """The kernel distance of torchmetrics as it comes: 100 random subsets of 1000, or of half of the rows."""
+    subset_size = min(1000, len(fake) // 2)  # subsets of all rows would hide that it is not repeatable
+    metric = KernelInceptionDistance(feature=Identity(real.shape[1]), subset_size=subset_size)
     metric.update(real, real=True)
     metric.update(fake, real=False)
 

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import torch
 from gaussians import exact_features, network_features, tridiagonal
 from machine import machine_lines
-from metric_peers import FrechetPeer, frechet_peers, kernel_peer, prdc_peer
+from metric_peers import FrechetPeer, frechet_peers, how_to_get, kernel_peer, prdc_peer
 from torch import Tensor
 
 from grader.metrics.frechet import FrechetReference, factorise, frechet_distance, frechet_estimate
@@ -199,7 +199,7 @@ def prdc_table(folder: Path, sizes: Sequence[tuple[int, int]]) -> list[str]:
     """Cost of the four shares, and whether they are the same."""
     theirs = prdc_peer(folder)
     if theirs is None:
-        return ["The package prdc was not there."]
+        return [f"Not measured: prdc is not in {folder}; `{how_to_get(folder)}` puts it there."]
     lines = ["| d | N | ours | prdc 0.2 | x | the same |", "| --- | --- | --- | --- | --- | --- |"]
     for d, n in sizes:
         real, fake = network_features(n, d, seed=0), network_features(n, d, seed=1, other=True)

@@ -5,9 +5,10 @@
 Takes about a minute of one core and prints the tables of docs/prefix-audit.md; the same every time.
 """
 
+import argparse
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -162,18 +163,27 @@ def row(*cells: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def main() -> None:
+def show(lines: Iterable[str], *, after_another: bool = True) -> None:
+    """Print a table, every line as soon as it is known."""
+    if after_another:
+        print()
+    for line in lines:
+        print(line, flush=True)
+
+
+def main(argv: Sequence[str]) -> int:
     """Print all tables."""
-    experiments = {share: Experiment(share) for share in SHARES}
-    honest = {0.0: Experiment(0.0)}
-    tables = (
-        checks_table(),
-        needed_table(),
-        power_table(experiments),
-        correction_table(honest | experiments),
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    sys.stdout.write("\n\n".join("\n".join(table) for table in tables) + "\n")
+    parser.parse_args(argv)
+    show(checks_table(), after_another=False)
+    show(needed_table())
+    experiments = {share: Experiment(share) for share in SHARES}
+    show(power_table(experiments))
+    show(correction_table({0.0: Experiment(0.0)} | experiments))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
