@@ -92,21 +92,25 @@ def quality(
     samples: Float[Tensor, "n channels side side"],
     *,
     held_out: Float[Tensor, "m channels side side"],
+    seed: int,
+    portion: int,
     cache: Path | None = None,
 ) -> Quality:
-    """Judge samples beside held-out images; n and m have to be the same for everybody.
+    """Judge samples beside held-out images; the portion and m have to be the same for everybody.
 
     Args:
         judge: where they are compared: a classifier fitted to training images, or an extractor. Whoever
             reports the figure writes `judge.name` beside it.
-        samples: in random order, at least four.
+        samples: one portion of them, or several.
         held_out: images that neither the generator nor the judge has seen.
+        seed: of the order in which the bias is estimated, unknown to whoever drew the samples.
+        portion: samples whose bias is taken away together.
         cache: where the factorised reference is kept for the next submission; None: nowhere.
     """
     features, real = judge.features(samples), judge.features(held_out)
     reference = cached(cache, FrechetReference, real, factorise)
     return Quality(
-        frechet=extrapolated_distance(reference, features),
+        frechet=extrapolated_distance(reference, features, seed=seed, portion=portion),
         frechet_error=frechet_standard_error(reference, features),
         coverage=coverage(features[: len(real)], real),
     )

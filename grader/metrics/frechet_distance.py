@@ -14,6 +14,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -87,17 +88,17 @@ def _by_covariance(
     reference: FrechetReference, rows: Float[Tensor, "n d"], mean: Float[Tensor, " d"]
 ) -> FrechetDistance:
     """For many rows: eigenvalues of W^T S2 W."""
-    live = reference.live
+    live, count = reference.live, len(rows) - 1
     if reference.spans_all:
-        covariance = scatter(rows, mean) / (len(rows) - 1)
-        spread = held(covariance.diagonal().sum())
+        products = scatter(rows, mean)
+        spread = held(products.diagonal().sum()) / count
     else:
-        covariance = scatter(rows[:, live], mean[live]) / (len(rows) - 1)
-        dead = (rows[:, ~live].double() - mean[~live]).square().sum() / (len(rows) - 1)
-        spread = held(covariance.diagonal().sum() + dead)
-    size = reference.norm**2 * frobenius_norm(covariance)
-    inner = congruence(covariance, reference.factor, triangular=reference.triangular)
-    eigenvalues = _leading_eigenvalues(inner, min(len(rows) - 1, reference.rank))
+        products = scatter(rows[:, live], mean[live])
+        dead = (rows[:, ~live].double() - mean[~live]).square().sum()
+        spread = held(products.diagonal().sum() + dead) / count
+    size = reference.norm**2 * frobenius_norm(products) / count
+    inner = congruence(products, reference.factor, triangular=reference.triangular)
+    eigenvalues = _leading_eigenvalues(inner, min(count, reference.rank)) / count
     return _settled(reference, rows, mean, (eigenvalues, spread, "covariance"), largest=size)
 
 
@@ -115,12 +116,13 @@ def _settled(
     """
     eigenvalues, spread, route = squared
     apart = float((reference.mean - mean).square().sum())
+    rest = _sum_error(reference, mean, apart=apart, spread=spread)
     root, error = float(eigenvalues.sqrt().sum()), _root_error(eigenvalues, largest)
     if 2 * error > RELATIVE_TOLERANCE * (apart + reference.trace + spread - 2 * root):
         root, error = _unsquared(cross_factor(reference, rows.double() - mean))
         route = "svd"
     value = max(0.0, apart + reference.trace + spread - 2 * root)
-    return FrechetDistance(value=value, certificate=2 * error, route=route)
+    return FrechetDistance(value=value, certificate=2 * error + rest, route=route)
 
 
 def _leading_eigenvalues(symmetric: Float[Tensor, "k k"], count: int) -> Float[Tensor, " count"]:
@@ -133,8 +135,19 @@ def _leading_eigenvalues(symmetric: Float[Tensor, "k k"], count: int) -> Float[T
 def _root_error(eigenvalues: Float[Tensor, " k"], largest: float) -> float:
     """Bound on the error of the sum of roots: each eigenvalue is known to some epsilons of the largest."""
     known_to = BACKWARD_ERROR * EPSILON * largest
-    slope = known_to / (2 * eigenvalues.sqrt().clamp_min(1e-300))
-    return float(slope.clamp_max(math.sqrt(known_to)).sum())
+    roots = np.maximum(eigenvalues.cpu().numpy() ** 0.5, 1e-300)
+    return float(np.minimum(known_to / (2 * roots), math.sqrt(known_to)).sum())
+
+
+def _sum_error(
+    reference: FrechetReference, mean: Float[Tensor, " d"], *, apart: float, spread: float
+) -> float:
+    """Bound on the error of everything but the root: of the means, on which far-off features are centred, and
+    of a sum of terms that nearly cancel where the distance is small.
+    """
+    offset = BACKWARD_ERROR * EPSILON * float(reference.mean.norm() + mean.norm())
+    sizes = math.sqrt(apart) + math.sqrt(reference.trace) + math.sqrt(spread)
+    return offset * (2 * sizes + offset) + BACKWARD_ERROR * EPSILON * (apart + reference.trace + spread)
 
 
 def _unsquared(cross: Float[Tensor, "n rank"]) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """A factorised reference and features in, the Fréchet distance with its bias and its sampling error out.
 
-Few rows make a distance too large and uncertain; both are known without a bootstrap: the bias falls like 1/n
-and is extrapolated away, and the error follows from how much each row moves the distance.
+Few rows make a distance too large and uncertain; both are known without a bootstrap: most of the bias falls
+like 1/n and is extrapolated away, and the error follows from how much each row moves the distance.
 """
 
 import math
@@ -23,46 +23,72 @@ class FrechetEstimate:
     distance: FrechetDistance
     """Of these n rows; its bias through the draw of few rows is what `extrapolated` takes away."""
     extrapolated: float
-    """For n → infinity; may be slightly negative where the distance is about 0."""
+    """Without the part of the bias that falls like 1/n; may be slightly negative where the distance is 0."""
     standard_error: float
     """Of both, through the draw of the features."""
+    bias_left: float
+    """About the part that falls like 1/n², which is still in `extrapolated`. Where it is not small beside the
+    standard error, n is too few for so many dimensions: take more rows, or fewer features."""
     n: int
 
 
-def frechet_estimate(reference: FrechetReference, features: Float[Tensor, "n d"]) -> FrechetEstimate:
-    """The distance with everything that a report says of it; three distances and one eigendecomposition.
+def frechet_estimate(
+    reference: FrechetReference, features: Float[Tensor, "n d"], *, seed: int = 0
+) -> FrechetEstimate:
+    """The distance with everything that a report says of it; seven distances and one eigendecomposition.
 
     Args:
         reference: factorised reference features.
-        features: at least four rows, in random order.
+        features: at least eight rows.
+        seed: of the order in which they are halved. Keep it from whoever made the features.
 
     Raises:
-        ValueError: as `frechet_distance`, for a half of the rows.
+        ValueError: as `frechet_distance`, or too few rows.
     """
-    whole = frechet_distance(reference, features)
+    rows = _shuffled(features, seed=seed, at_least=8)
+    whole = frechet_distance(reference, rows)
+    half, quarter = (_mean_of_parts(reference, rows, parts=parts) for parts in (2, 4))
+    extrapolated = 2 * whole.value - half
     return FrechetEstimate(
         distance=whole,
-        extrapolated=2 * whole.value - _mean_of_halves(reference, features),
-        standard_error=frechet_standard_error(reference, features),
-        n=len(features),
+        extrapolated=extrapolated,
+        standard_error=frechet_standard_error(reference, rows),
+        bias_left=abs(extrapolated - (2 * half - quarter)) / 3,
+        n=len(rows),
     )
 
 
-def extrapolated_distance(reference: FrechetReference, features: Float[Tensor, "n d"]) -> float:
-    """The distance for n → infinity: 2 F(n) - mean of F(n/2) over the two halves.
+def extrapolated_distance(
+    reference: FrechetReference,
+    features: Float[Tensor, "n d"],
+    *,
+    seed: int,
+    portion: int | None = None,
+) -> float:
+    """The distance without the bias of few rows: 2 F(n) - mean of F(n/2) over two halves (Richardson).
 
-    A finite n adds a bias of order 1/n to F, which this cancels (Richardson); Chong & Forsyth 2020,
-    arXiv:1911.07023, fit the same line through many n. May be slightly negative when F is about 0.
+    The bias of F(n) has a part that falls like 1/n, which this takes away, and one that falls like 1/n²,
+    which is small where n is many times d. Chong & Forsyth 2020, arXiv:1911.07023, fit the same line through
+    many n. May be slightly negative when F is about 0.
 
     Args:
         reference: factorised reference features.
-        features: at least four rows, in random order.
+        features: at least four rows.
+        seed: of the order in which they are halved. The rows are shuffled, and by a seed that whoever made
+            them does not know: sorted rows have unlike halves, which looks like a bias without bound.
+        portion: rows that are worked off at a time; the mean over all portions is returned. What is left of
+            the bias is then the same however many rows there are. None: all at once.
 
     Raises:
-        ValueError: as `frechet_distance`, for a half.
+        ValueError: as `frechet_distance`, or too few rows.
     """
-    halves = _mean_of_halves(reference, features)
-    return 2 * frechet_distance(reference, features).value - halves
+    rows = _shuffled(features, seed=seed, at_least=4)
+    parts = torch.tensor_split(rows, max(1, len(rows) // portion) if portion else 1)
+    found = [
+        2 * frechet_distance(reference, part).value - _mean_of_parts(reference, part, parts=2)
+        for part in parts
+    ]
+    return sum(found) / len(found)
 
 
 def frechet_standard_error(reference: FrechetReference, features: Float[Tensor, "n d"]) -> float:
@@ -82,10 +108,23 @@ def frechet_standard_error(reference: FrechetReference, features: Float[Tensor, 
     return float(influence.std()) / math.sqrt(len(rows))
 
 
-def _mean_of_halves(reference: FrechetReference, features: Float[Tensor, "n d"]) -> float:
-    half = len(features) // 2
-    halves = (features[:half], features[half : 2 * half])
-    return sum(frechet_distance(reference, part).value for part in halves) / 2
+def _shuffled(features: Float[Tensor, "n d"], *, seed: int, at_least: int) -> Float[Tensor, "n d"]:
+    """The rows in an order of ours.
+
+    Raises:
+        ValueError: there are too few to be halved.
+    """
+    if len(features) < at_least:
+        raise ValueError(f"features: an estimate needs at least {at_least} rows, got {len(features)}")
+    order = torch.randperm(len(features), generator=torch.Generator().manual_seed(seed))
+    return features[order.to(features.device)]
+
+
+def _mean_of_parts(reference: FrechetReference, rows: Float[Tensor, "n d"], *, parts: int) -> float:
+    """Mean distance of so many parts of equal length; a remainder is left out."""
+    size = len(rows) // parts
+    values = [frechet_distance(reference, rows[i * size : (i + 1) * size]).value for i in range(parts)]
+    return sum(values) / parts
 
 
 def _row_shares(reference: FrechetReference, centred: Float[Tensor, "n d"]) -> Float[Tensor, " n"]:

@@ -13,6 +13,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+SMALL = 1 << 20
+"""So many numbers are converted at once; more would need too much memory."""
+LARGEST_SPREAD = 1e150
+"""Sums of squares beyond this have products that no float holds."""
 FULL_RANK = 1e-7
 """Smallest singular value of the reference, as a share of the largest, for which a triangle is its factor."""
 
@@ -96,7 +100,7 @@ def factorise(features: Float[Tensor, "n d"]) -> FrechetReference:
 
 
 def as_rows(features: Float[Tensor, "n d"], like: FrechetReference | None = None) -> Float[Tensor, "n d"]:
-    """The features, apart from their graph.
+    """The features, apart from their graph; in float64, or block by block later where they are many.
 
     Raises:
         ValueError: they are not a matrix of at least two rows that fits.
@@ -110,7 +114,7 @@ def as_rows(features: Float[Tensor, "n d"], like: FrechetReference | None = None
         )
     if like is not None:
         rows = rows.to(like.mean.device)
-    as_they_are = rows.dtype in (torch.float32, torch.float64)
+    as_they_are = rows.dtype == torch.float64 or (rows.dtype == torch.float32 and rows.numel() > SMALL)
     return (rows if as_they_are else rows.double()).contiguous()
 
 
@@ -127,14 +131,15 @@ def mean_of(rows: Float[Tensor, "n d"]) -> Float[Tensor, " d"]:
 
 
 def held(spread: Tensor) -> float:
-    """A sum of squares, if a float holds it.
+    """A sum of squares, if a float holds its own square too.
 
     Raises:
         ValueError: it does not.
     """
-    if not bool(spread.isfinite()):
-        raise ValueError("features: expected numbers whose squares are finite, got larger ones")
-    return float(spread)
+    value = float(spread)
+    if not value < LARGEST_SPREAD:
+        raise ValueError(f"features: expected a spread below {LARGEST_SPREAD:.0e}, got {value:.0e}")
+    return value
 
 
 def _factor(scaled: Float[Tensor, "n live"]) -> tuple[Float[Tensor, "live rank"], bool, float]:

@@ -7,7 +7,7 @@ the extra `torchmetrics`.
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float, Int
@@ -31,11 +31,22 @@ Extractor = Callable[[Tensor], Tensor]
 """Images [n, ...] → features [n, d]."""
 
 
+class Space(Protocol):
+    """A feature space with a name, such as an extractor of the grader: `grader.extractors.extractor`."""
+
+    name: str
+
+    def features(self, images: Tensor) -> Tensor:
+        """Where images lie, [n, d]."""
+        ...
+
+
 class TwoSampleMetric(Metric):
     """Gathers features of real and of generated images; what it computes of them is up to subclasses.
 
     Args:
-        extractor: features of images; None where `update` is given features.
+        extractor: a feature space, or a function from images to features; None where `update` is given
+            features.
         reset_real: whether `reset` forgets the real features too; otherwise they are gathered once, and
             what is prepared from them is prepared once.
     """
@@ -47,9 +58,13 @@ class TwoSampleMetric(Metric):
     real: list[Tensor]
     fake: list[Tensor]
 
-    def __init__(self, extractor: Extractor | None = None, *, reset_real: bool = True, **kwargs: Any) -> None:
+    def __init__(
+        self, extractor: Extractor | Space | None = None, *, reset_real: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.extractor = extractor
+        self.space: str = getattr(extractor, "name", "")
+        """Name of the feature space; a figure means nothing without it."""
         self.reset_real = reset_real
         self._version = 0
         self._prepared: tuple[tuple[int, int], Any] | None = None
@@ -66,11 +81,22 @@ class TwoSampleMetric(Metric):
         Raises:
             ValueError: the features are not a matrix.
         """
-        features = images if self.extractor is None else self.extractor(images)
+        features = self._features(images)
         if features.ndim != 2:
             raise ValueError(f"features: expected a matrix, got shape {tuple(features.shape)}")
         (self.real if real else self.fake).append(features.detach())
         self._version += int(real)
+
+    def forward(self, images: Tensor, *, real: bool) -> None:
+        """Add a batch, as `update` does: a batch alone has no distance that could be returned."""
+        self.update(images, real=real)
+
+    def _features(self, images: Tensor) -> Tensor:
+        if self.extractor is None:
+            return images
+        measure: Any = getattr(self.extractor, "features", None) or self.extractor
+        features: Tensor = measure(images)
+        return features
 
     def reset(self) -> None:
         """Forget what was gathered; the real features only where that was asked for."""
@@ -78,6 +104,11 @@ class TwoSampleMetric(Metric):
         super().reset()
         self.real = kept
         self._version += int(self.reset_real)
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        """What was prepared belongs to other features."""
+        super()._load_from_state_dict(*args, **kwargs)
+        self._version += 1
 
     def samples(self) -> Float[Tensor, "n d"]:
         """Features of all generated images, of all processes where they have been synchronised."""
@@ -107,10 +138,10 @@ class FrechetMetric(TwoSampleMetric):
         """The distance, a float64 scalar."""
         return _scalar(frechet_distance(self.reference(), self.samples()).value)
 
-    def estimate(self) -> FrechetEstimate:
-        """Distance, bound on its rounding, standard error, and the value for infinitely many images."""
+    def estimate(self, *, seed: int = 0) -> FrechetEstimate:
+        """Distance, bound on its rounding, standard error, and the value without the bias of few images."""
         with self.sync_context(should_sync=self._to_sync):
-            return frechet_estimate(self.reference(), self.samples())
+            return frechet_estimate(self.reference(), self.samples(), seed=seed)
 
 
 class KernelMetric(TwoSampleMetric):
@@ -132,7 +163,7 @@ class PrdcMetric(TwoSampleMetric):
     higher_is_better = True
 
     def __init__(
-        self, extractor: Extractor | None = None, *, neighbours: int = NEIGHBOURS, **kwargs: Any
+        self, extractor: Extractor | Space | None = None, *, neighbours: int = NEIGHBOURS, **kwargs: Any
     ) -> None:
         super().__init__(extractor, **kwargs)
         self.neighbours = neighbours

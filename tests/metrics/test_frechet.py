@@ -1,6 +1,7 @@
 """The Fréchet distance: exact values, agreement with torchmetrics, degenerate generators, and its errors."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -368,11 +369,27 @@ def test_a_reference_survives_being_taken_apart():
     assert frechet_distance(again, samples) == frechet_distance(reference, samples)
 
 
-def test_what_is_not_representable_is_refused_and_nothing_is_infinite():
-    with pytest.raises(ValueError, match="expected numbers whose squares are finite, got larger ones"):
-        frechet_distance(factorise(cloud(10, 4)), 1e200 * cloud(10, 4))
-    with pytest.raises(ValueError, match="expected numbers whose squares are finite, got larger ones"):
-        factorise(1e200 * cloud(10, 4))
+@pytest.mark.parametrize("size", [1e76, 1e100, 1e200])
+def test_what_is_not_representable_is_refused_and_nothing_is_infinite(size: float):
+    with pytest.raises(ValueError, match="expected a spread below"):
+        frechet_distance(factorise(cloud(10, 4)), size * cloud(100, 4))
+    with pytest.raises(ValueError, match="expected a spread below"):
+        factorise(size * cloud(10, 4))
+
+
+@pytest.mark.parametrize("offset", [1e3, 1e6, 1e9, 1e12])
+@pytest.mark.parametrize("moved", ["both", "one"])
+def test_the_certificate_covers_features_far_from_the_origin(offset: float, moved: str):
+    """Integers of one cloud and of twice it, moved by an integer: 8 dimensions, an exact answer by fractions."""
+    base = torch.tensor([[(7 * i + 3 * j * j) % 11 - 5 for j in range(8)] for i in range(40)]).double()
+    first, second = base + offset, 2 * base + (offset if moved == "both" else 0)
+    mean = [Fraction(int(total), 40) for total in base.sum(0)]
+    trace = sum((Fraction(int(v)) - mean[j]) ** 2 for row in base for j, v in enumerate(row)) / 39
+    shift = Fraction(0) if moved == "both" else Fraction(int(offset))
+    apart = sum((m - shift) ** 2 for m in mean)  # the means are offset + m, and 2 m (+ offset)
+    found = frechet_distance(factorise(first), second)
+    assert abs(Fraction(found.value) - (apart + trace)) <= Fraction(found.certificate)
+    assert found.value == pytest.approx(float(apart + trace), rel=1e-3)
 
 
 def test_taking_eigenvalues_of_a_product_that_is_not_symmetric_loses_what_this_keeps():

@@ -53,6 +53,41 @@ def test_images_go_through_the_extractor():
     assert float(metric.compute()) == frechet_distance(factorise(REAL), FAKE).value
 
 
+def test_a_feature_space_is_named():
+    class Space:
+        name = "first five@00000000"
+
+        def features(self, images: Tensor) -> Tensor:
+            return images.flatten(1)[:, :5]
+
+    metric = fed(FrechetMetric(Space()), REAL[:, :, None], FAKE[:, :, None])
+    assert metric.space == "first five@00000000"
+    assert float(metric.compute()) == frechet_distance(factorise(REAL), FAKE).value
+    assert FrechetMetric().space == ""
+
+
+@pytest.mark.parametrize("reset_real", [True, False], ids=["forgets", "keeps"])
+def test_calling_it_adds_a_batch_once(reset_real):
+    metric = FrechetMetric(reset_real=reset_real)
+    for batch in REAL.split(20):
+        assert metric(batch, real=True) is None
+    for batch in FAKE.split(20):
+        assert metric(batch, real=False) is None
+    assert len(torch.cat(metric.real)) == len(REAL)
+    assert float(metric.compute()) == frechet_distance(factorise(REAL), FAKE).value
+
+
+def test_a_loaded_state_is_not_measured_against_the_reference_before_it():
+    metric, other = fed(FrechetMetric()), fed(FrechetMetric(), real=cloud(60, 5, seed=9))
+    for each in (metric, other):
+        each.persistent(mode=True)
+        each.compute()
+    expected = frechet_distance(factorise(cloud(60, 5, seed=9)), FAKE).value
+    metric.load_state_dict(other.state_dict())
+    metric._computed = None
+    assert float(metric.compute()) == expected
+
+
 def test_the_real_side_is_prepared_once_and_survives_a_reset_where_that_is_wanted():
     metric = fed(FrechetMetric(reset_real=False))
     first, prepared = metric.compute(), metric.reference()

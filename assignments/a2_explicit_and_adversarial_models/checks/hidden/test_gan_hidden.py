@@ -30,11 +30,13 @@ from grader.families.image_samples import (
 )
 from grader.families.toy_players import Toys
 from grader.metrics.adversarial_losses import discriminator_loss, non_saturating_generator_loss
+from grader.metrics.same_law import OF_CHANCE, portions_gap
 from grader.metrics.variety import variety
 
 pytestmark = pytest.mark.task("gan")
 
 SAMPLES = 3000
+OTHER_LATER = "the sampler answers otherwise when it is asked again"
 SHOWN = 64
 SHAPE = (3, 3, 3)
 LOUD = 100.0
@@ -173,7 +175,7 @@ def gan_samples(exam, gan_generator, noise):
 
 @pytest.fixture(scope="session")
 def all_gan_samples(exam, gan_generator, gan_samples, noise):
-    """For the distance alone: more of them, where noise left points open."""
+    """More of them where noise left points open, one portion after the other; each is looked at alike."""
     names, latent_dim = exam.portions("gan: samples")[1:], exam.config("gan").latent_dim
     return torch.cat(
         [gan_samples, *(gan_generator.images(noise(name, SAMPLES, latent_dim)) for name in names)]
@@ -207,35 +209,46 @@ def test_gan_images_change_smoothly(exam, gan_generator, noise):
     assert found.jumped <= 0.05, f"a small step in z makes {found.jumped:.0%} of the images jump"
 
 
-def test_gan_samples_are_varied(gan_samples, images):
-    found = variety(gan_samples, like=images.held_out)
-    assert found.distinct > 0.5, f"only {found.distinct:.0%} of the samples differ from each other"
-    assert found.spread > 0.2, (
-        f"the samples have {found.spread:.0%} of the variance of real images; 20 % are needed"
-    )
+def test_gan_samples_are_varied(all_gan_samples, images):
+    for portion in all_gan_samples.split(SAMPLES):
+        found = variety(portion, like=images.held_out)
+        assert found.distinct > 0.5, f"only {found.distinct:.0%} of the samples differ from each other"
+        assert found.spread > 0.2, (
+            f"the samples have {found.spread:.0%} of the variance of real images; 20 % are needed"
+        )
 
 
-def test_gan_samples_are_no_copies(gan_samples, images):
-    for known, found in copies_found(gan_samples, images).items():
+def test_gan_samples_are_no_copies(all_gan_samples, images):
+    portions = all_gan_samples.split(SAMPLES)
+    for known, found in (each for portion in portions for each in copies_found(portion, images).items()):
         assert not found.found_copies, (
             f"{found.share:.0%} of the samples are (nearly) {known} images; up to {found.limit:.0%} is chance"
         )
 
 
-def test_gan_samples_show_every_class(image_judge, gan_samples, images):
-    shares = class_shares(image_judge, gan_samples)
-    worst, share = smallest_share(shares, like=class_shares(image_judge, images.held_out))
-    assert share > 0.2, (
-        f"the samples show class {worst} {share:.0%} as often as real images do; each class needs 20 %"
-    )
+def test_gan_samples_show_every_class(image_judge, all_gan_samples, images):
+    for portion in all_gan_samples.split(SAMPLES):
+        shares = class_shares(image_judge, portion)
+        worst, share = smallest_share(shares, like=class_shares(image_judge, images.held_out))
+        assert share > 0.2, (
+            f"the samples show class {worst} {share:.0%} as often as real images do; each class needs 20 %"
+        )
 
 
 def test_gan_quality_of_samples(exam, measure, image_judge, all_gan_samples, images):
     """Beside a linear generator with as many numbers in z: principal components, and no adversary."""
+    assert portions_gap(all_gan_samples.flatten(1), portion=SAMPLES) < OF_CHANCE, OTHER_LATER
     latent_dim, seed = exam.config("gan").latent_dim, exam.seed_for("gan: linear")
     linear = linear_images(images.train, latent_dim=latent_dim, count=SAMPLES, seed=seed)
     for suffix, shown in (("", all_gan_samples), ("_baseline", linear)):
-        found = quality(image_judge, shown, held_out=images.held_out, cache=exam.references)
+        found = quality(
+            image_judge,
+            shown,
+            held_out=images.held_out,
+            seed=exam.seed_for("gan: halves"),
+            portion=SAMPLES,
+            cache=exam.references,
+        )
         measure(
             f"gan_frechet{suffix}",
             found.frechet,

@@ -25,11 +25,13 @@ from grader.families.wgan import (
     wrong_generator_loss,
     wrong_penalty,
 )
+from grader.metrics.same_law import OF_CHANCE, portions_gap
 from grader.metrics.variety import variety
 
 pytestmark = pytest.mark.task("wgan")
 
 SAMPLES = 3000
+OTHER_LATER = "the sampler answers otherwise when it is asked again"
 SHOWN = 64
 SHAPE = (3, 3, 3)
 SHIFT = 2.5
@@ -198,7 +200,7 @@ def wgan_samples(exam, wgan_generator, noise):
 
 @pytest.fixture(scope="session")
 def all_wgan_samples(exam, wgan_generator, wgan_samples, noise):
-    """For the distance alone: more of them, where noise left points open."""
+    """More of them where noise left points open, one portion after the other; each is looked at alike."""
     names, latent_dim = exam.portions("wgan: samples")[1:], exam.config("wgan").latent_dim
     return torch.cat(
         [wgan_samples, *(wgan_generator.images(noise(name, SAMPLES, latent_dim)) for name in names)]
@@ -232,16 +234,18 @@ def test_wgan_images_change_smoothly(exam, wgan_generator, noise):
     assert found.jumped <= 0.05, f"a small step in z makes {found.jumped:.0%} of the images jump"
 
 
-def test_wgan_samples_are_varied(wgan_samples, images):
-    found = variety(wgan_samples, like=images.held_out)
-    assert found.distinct > 0.5, f"only {found.distinct:.0%} of the samples differ from each other"
-    assert found.spread > 0.2, (
-        f"the samples have {found.spread:.0%} of the variance of real images; 20 % are needed"
-    )
+def test_wgan_samples_are_varied(all_wgan_samples, images):
+    for portion in all_wgan_samples.split(SAMPLES):
+        found = variety(portion, like=images.held_out)
+        assert found.distinct > 0.5, f"only {found.distinct:.0%} of the samples differ from each other"
+        assert found.spread > 0.2, (
+            f"the samples have {found.spread:.0%} of the variance of real images; 20 % are needed"
+        )
 
 
-def test_wgan_samples_are_no_copies(wgan_samples, images):
-    for known, found in copies_found(wgan_samples, images).items():
+def test_wgan_samples_are_no_copies(all_wgan_samples, images):
+    portions = all_wgan_samples.split(SAMPLES)
+    for known, found in (each for portion in portions for each in copies_found(portion, images).items()):
         assert not found.found_copies, (
             f"{found.share:.0%} of the samples are (nearly) {known} images; up to {found.limit:.0%} is chance"
         )
@@ -249,10 +253,18 @@ def test_wgan_samples_are_no_copies(wgan_samples, images):
 
 def test_wgan_quality_of_samples(exam, measure, image_judge, all_wgan_samples, images):
     """Beside a linear generator with as many numbers in z: principal components, and no adversary."""
+    assert portions_gap(all_wgan_samples.flatten(1), portion=SAMPLES) < OF_CHANCE, OTHER_LATER
     latent_dim, seed = exam.config("wgan").latent_dim, exam.seed_for("wgan: linear")
     linear = linear_images(images.train, latent_dim=latent_dim, count=SAMPLES, seed=seed)
     for suffix, shown in (("", all_wgan_samples), ("_baseline", linear)):
-        found = quality(image_judge, shown, held_out=images.held_out, cache=exam.references)
+        found = quality(
+            image_judge,
+            shown,
+            held_out=images.held_out,
+            seed=exam.seed_for("wgan: halves"),
+            portion=SAMPLES,
+            cache=exam.references,
+        )
         measure(
             f"wgan_frechet{suffix}",
             found.frechet,

@@ -29,12 +29,14 @@ from grader.metrics.diffusion_bound import bits_per_pixel, variational_bound
 from grader.metrics.diffusion_oracle import CHANCE, GaussianData, ancestral_laws, departure
 from grader.metrics.diffusion_process import Schedule, ancestral_samples, linear_schedule, q_sample
 from grader.metrics.intervals import paired_difference
+from grader.metrics.same_law import OF_CHANCE, portions_gap
 from grader.metrics.variety import variety
 
 pytestmark = pytest.mark.task("ddpm")
 
 DATA = GaussianData(mean=-0.2, deviation=0.15)
 SAMPLES = 1000
+OTHER_LATER = "the sampler answers otherwise when it is asked again"
 SHOWN = 64
 STEEP = Schedule(torch.tensor([0.02, 0.1, 0.2, 0.35, 0.5], dtype=torch.float64))
 """Few steps, so that each of them shows in the samples."""
@@ -245,21 +247,23 @@ def ddpm_samples(ddpm_painter, drawn):
 
 @pytest.fixture(scope="session")
 def all_ddpm_samples(exam, ddpm_painter, ddpm_samples, drawn):
-    """For the distance alone: more of them, where noise left points open."""
+    """More of them where noise left points open, one portion after the other; each is looked at alike."""
     more = zip(exam.portions("ddpm: x_T")[1:], exam.portions("ddpm: samples")[1:], strict=True)
     return torch.cat([ddpm_samples, *(drawn(ddpm_painter, start, steps) for start, steps in more)])
 
 
-def test_samples_are_varied(ddpm_samples, images):
-    found = variety(ddpm_samples, like=images.held_out)
-    assert found.distinct > 0.5, f"only {found.distinct:.0%} of the samples differ from each other"
-    assert found.spread > 0.5, (
-        f"the samples have {found.spread:.0%} of the variance of real images; 50 % are needed"
-    )
+def test_samples_are_varied(all_ddpm_samples, images):
+    for portion in all_ddpm_samples.split(SAMPLES):
+        found = variety(portion, like=images.held_out)
+        assert found.distinct > 0.5, f"only {found.distinct:.0%} of the samples differ from each other"
+        assert found.spread > 0.5, (
+            f"the samples have {found.spread:.0%} of the variance of real images; 50 % are needed"
+        )
 
 
-def test_samples_are_no_copies(ddpm_samples, images):
-    for name, found in copies_found(ddpm_samples, images).items():
+def test_samples_are_no_copies(all_ddpm_samples, images):
+    portions = all_ddpm_samples.split(SAMPLES)
+    for name, found in (each for portion in portions for each in copies_found(portion, images).items()):
         assert not found.found_copies, (
             f"{found.share:.0%} of the samples are (nearly) {name} images; up to {found.limit:.0%} is chance"
         )
@@ -268,8 +272,16 @@ def test_samples_are_no_copies(ddpm_samples, images):
 def test_distance_of_samples_to_held_out_images(
     exam, measure, ddpm_judge, ddpm_samples, all_ddpm_samples, ddpm_trivial, drawn, images
 ):
+    assert portions_gap(all_ddpm_samples.flatten(1), portion=SAMPLES) < OF_CHANCE, OTHER_LATER
     for name, samples in (("ddpm_frechet", all_ddpm_samples), ("ddpm_frechet_baseline", drawn(ddpm_trivial))):
-        found = quality(ddpm_judge, samples, held_out=images.held_out, cache=exam.references)
+        found = quality(
+            ddpm_judge,
+            samples,
+            held_out=images.held_out,
+            seed=exam.seed_for("ddpm: halves"),
+            portion=SAMPLES,
+            cache=exam.references,
+        )
         measure(
             name,
             found.frechet,

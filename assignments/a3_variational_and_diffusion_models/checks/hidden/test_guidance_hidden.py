@@ -30,10 +30,12 @@ from grader.families.vae import disagreement
 from grader.metrics.diffusion_process import linear_schedule
 from grader.metrics.frechet import extrapolated_distance, factorise, frechet_standard_error
 from grader.metrics.intervals import paired_difference
+from grader.metrics.same_law import OF_CHANCE, portions_gap
 
 pytestmark = pytest.mark.task("guidance")
 
 SAMPLES = 1000
+OTHER_LATER = "the sampler answers otherwise when it is asked again"
 GUIDED = 400
 GUIDANCE = 1.0
 SHOWN = 50
@@ -276,7 +278,7 @@ def samples(drawer, wanted, images, guidance_schedule, noise):
 
 @pytest.fixture(scope="module")
 def all_samples(exam, drawer, wanted, samples, images, guidance_schedule, noise):
-    """For the distance alone: more of them, where noise left points open."""
+    """More of them where noise left points open, one portion after the other; each is looked at alike."""
     shape = (SAMPLES, images.channels, images.side, images.side)
     starts = [noise(name, *shape) for name in exam.portions("guidance: samples")[1:]]
     more = [drawn(drawer, wanted, w=0.0, start=start, schedule=guidance_schedule) for start in starts]
@@ -313,30 +315,32 @@ def test_guidance_makes_the_class_clearer(judge, guided_samples, samples, wanted
     )
 
 
-def test_samples_of_a_class_are_varied(samples, wanted, images):
-    share = spread_within_classes(
-        samples, wanted, like=images.held_out.flatten(1), like_labels=images.held_out_label
-    )
+def test_samples_of_a_class_are_varied(all_samples, wanted, images):
+    real = {"like": images.held_out.flatten(1), "like_labels": images.held_out_label}
+    share = min(spread_within_classes(portion, wanted, **real) for portion in all_samples.split(SAMPLES))
     assert share > 0.2, (
         f"the samples of one class have {share:.0%} of the variance of that class; 20 % are needed"
     )
 
 
-def test_samples_are_no_training_images(samples, images):
-    found = share_of_copies(samples, training=images.train.flatten(1), held_out=images.held_out.flatten(1))
-    assert not found.found_copies, (
-        f"{found.share:.0%} of the samples are far closer to a training image than to any other image; "
-        f"up to {found.limit:.0%} is chance"
-    )
-    leaked = share_of_leaks(samples, training=images.train.flatten(1), held_out=images.held_out.flatten(1))
-    assert not leaked.found_copies, (
-        f"{leaked.share:.0%} of the samples are far closer to a held-out image than to any training image; "
-        f"up to {leaked.limit:.0%} is chance"
-    )
+def test_samples_are_no_training_images(all_samples, images):
+    training, held_out = images.train.flatten(1), images.held_out.flatten(1)
+    for portion in all_samples.split(SAMPLES):
+        found = share_of_copies(portion, training=training, held_out=held_out)
+        assert not found.found_copies, (
+            f"{found.share:.0%} of the samples are far closer to a training image than to any other image; "
+            f"up to {found.limit:.0%} is chance"
+        )
+        leaked = share_of_leaks(portion, training=training, held_out=held_out)
+        assert not leaked.found_copies, (
+            f"{leaked.share:.0%} of the samples are far closer to a held-out image than to any training "
+            f"image; up to {leaked.limit:.0%} is chance"
+        )
 
 
 def test_distance_of_samples_to_held_out_images(exam, measure, all_samples, wanted, images, noise):
     """Of pixels and labels together, so that an image of another class than asked for is far off."""
+    assert portions_gap(all_samples, portion=SAMPLES) < OF_CHANCE, OTHER_LATER
 
     def joint(pixels, labels):
         return torch.cat([pixels.double(), one_hot(labels, images.classes).double()], 1)
@@ -350,7 +354,7 @@ def test_distance_of_samples_to_held_out_images(exam, measure, all_samples, want
     ):
         measure(
             name,
-            extrapolated_distance(reference, rows),
+            extrapolated_distance(reference, rows, seed=exam.seed_for("guidance: halves"), portion=SAMPLES),
             unit="squared pixels",
             n=len(rows),
             standard_error=frechet_standard_error(reference, rows),

@@ -169,23 +169,17 @@ def samples(exam, decoder):
 
 
 @pytest.fixture(scope="session")
-def drawn(exam, samples):
-    return draw(samples, seed=exam.seed_for("samples: pixels"))
+def all_samples(exam, decoder, samples):
+    """More of them where noise left points open, one portion after the other; each is looked at alike."""
+    more = [decoder.sample(SAMPLES, seed=exam.seed_for(name)) for name in exam.portions("samples")[1:]]
+    return torch.cat([samples, *more])
 
 
 @pytest.fixture(scope="session")
-def all_drawn(exam, decoder, drawn):
-    """For the distance alone: more of them, where noise left points open."""
-    more = zip(exam.portions("samples")[1:], exam.portions("samples: pixels")[1:], strict=True)
-    return torch.cat(
-        [
-            drawn,
-            *(
-                draw(decoder.sample(SAMPLES, seed=exam.seed_for(images)), seed=exam.seed_for(pixels))
-                for images, pixels in more
-            ),
-        ]
-    )
+def all_drawn(exam, all_samples):
+    names = exam.portions("samples: pixels")
+    portions = zip(all_samples.split(SAMPLES), names, strict=True)
+    return torch.cat([draw(portion, seed=exam.seed_for(name)) for portion, name in portions])
 
 
 def test_samples_follow_the_generator(decoder):
@@ -196,19 +190,20 @@ def test_samples_follow_the_generator(decoder):
     assert not torch.allclose(first, other), "sample gives the same images for another seed"
 
 
-def test_samples_are_varied(samples, digits):
-    found = variety(samples, like=digits.held_out_probabilities)
-    assert found.distinct > 0.5, f"only {found.distinct:.0%} of the samples differ from each other"
-    assert found.spread > 0.2, (
-        f"the samples have {found.spread:.0%} of the variance of digits; 20 % are needed"
-    )
+def test_samples_are_varied(all_samples, digits):
+    for portion in all_samples.split(SAMPLES):
+        found = variety(portion, like=digits.held_out_probabilities)
+        assert found.distinct > 0.5, f"only {found.distinct:.0%} of the samples differ from each other"
+        assert found.spread > 0.2, (
+            f"the samples have {found.spread:.0%} of the variance of digits; 20 % are needed"
+        )
 
 
-def test_samples_are_no_copies(samples, bounds, digits, images):
+def test_samples_are_no_copies(all_samples, bounds, digits, images):
     """Neither of training images nor of held-out ones, which are public and could have been brought along."""
     known, unknown = (pixel_probabilities(part).flatten(1) for part in (images.train, images.held_out))
     for name, made in (
-        ("samples", samples),
+        *(("samples", portion) for portion in all_samples.split(SAMPLES)),
         ("images decoded from the prior", bounds.prior_logits.sigmoid()),
     ):
         found = near_copies(
@@ -224,9 +219,9 @@ def test_samples_are_no_copies(samples, bounds, digits, images):
         )
 
 
-def test_samples_come_from_the_decoder(exam, bounds, drawn):
+def test_samples_come_from_the_decoder(exam, bounds, all_drawn):
     ours = draw(bounds.prior_logits.sigmoid(), seed=exam.seed_for("samples: ours"))
-    gap = law_gap(drawn, ours)
+    gap = max(law_gap(portion, ours) for portion in all_drawn.split(SAMPLES))
     assert gap < 6.5, (
         f"sample and decode at z from the prior differ by {gap:.0f} standard errors; 6.5 are chance"
     )
@@ -238,7 +233,7 @@ def test_distance_of_samples_to_held_out_digits(exam, measure, samples, all_draw
     baseline = draw(trivial, seed=exam.seed_for("samples: baseline"))
     measure(
         "vae_frechet",
-        extrapolated_distance(reference, all_drawn),
+        extrapolated_distance(reference, all_drawn, seed=exam.seed_for("samples: halves"), portion=SAMPLES),
         unit="squared pixels",
         n=exam.samples(SAMPLES),
         standard_error=frechet_standard_error(reference, all_drawn),
@@ -247,7 +242,7 @@ def test_distance_of_samples_to_held_out_digits(exam, measure, samples, all_draw
     )
     measure(
         "vae_frechet_baseline",
-        extrapolated_distance(reference, baseline),
+        extrapolated_distance(reference, baseline, seed=exam.seed_for("samples: halves"), portion=SAMPLES),
         unit="squared pixels",
         n=SAMPLES,
         extractor=f"pixels-{samples.shape[1]}",
