@@ -28,7 +28,7 @@ def extractor_named(
 
     Args:
         name: 'digit-cnn', 'efficientnet-lite0', or 'inception-v3:PATH' with the path of a file of weights.
-        sha256: for 'inception-v3:PATH': the checksum that the file must have, or how it begins.
+        sha256: for 'inception-v3:PATH': the checksum that the file must have, or its first 8 digits or more.
         device: where it computes.
 
     Raises:

@@ -78,7 +78,8 @@ def load_inception(
 
     Args:
         weights: the published .pth file, or a .safetensors file of the same names.
-        sha256: the checksum of the file, or how it begins; that of the published file where nothing is said.
+        sha256: the checksum of the file, or its first 8 digits or more; that of the published file where
+            nothing is said.
         device: where it computes.
 
     Raises:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import pickle
+import re
 import struct
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from grader.errors import ConfigurationError
 COUNTER = "num_batches_tracked"
 """A counter of batch normalisation that evaluation does not use and older files do not have."""
 
+CHECKSUM = re.compile(r"[0-9a-fA-F]{8,64}")
+"""Eight digits are as much as a published name holds; one would let every sixteenth file pass."""
+
 DAMAGE = (
     SafetensorError, pickle.UnpicklingError, struct.error,
     AttributeError, EOFError, LookupError, RuntimeError, TypeError, ValueError,
@@ -28,23 +32,26 @@ def read_weights(path: Path, *, sha256: str) -> tuple[dict[str, Tensor], str]:
 
     Args:
         path: a .safetensors file, or one of `torch.save`, of which tensors alone are read.
-        sha256: what the checksum has to begin with; all of it, or as much as is published.
+        sha256: what the checksum has to begin with; all of it, or as much as is published, at least 8 digits.
 
     Returns:
         The tensors by name, and the whole checksum.
 
     Raises:
-        ConfigurationError: not there, another file, or not a file of weights.
+        ConfigurationError: no checksum, not there, another file, or not a file of weights.
     """
+    if not CHECKSUM.fullmatch(sha256):
+        raise ConfigurationError(
+            f"SHA-256 {sha256!r}: expected 8 to 64 hexadecimal digits, the whole checksum or its beginning"
+        )
     try:
         content = path.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"{path}: weights cannot be read: {error.strerror}") from error
     found = hashlib.sha256(content).hexdigest()
-    if not sha256 or not found.startswith(sha256.lower()):
-        expected = f"{sha256[:16]}…" if sha256 else "one that is named"
+    if not found.startswith(sha256.lower()):
         raise ConfigurationError(
-            f"{path}: SHA-256 is {found[:16]}…, expected {expected}; other weights are another space "
+            f"{path}: SHA-256 is {found[:16]}…, expected {sha256[:16]}…; other weights are another space "
             "of features, so get the file again or name its checksum"
         )
     return _tensors(content, path), found

@@ -28,4 +28,4 @@ def test_inception_needs_its_file(tmp_path):
     (tmp_path / "other.pth").write_bytes(b"other")
     said = refusal(f"inception-v3:{tmp_path}/other.pth")
     assert "expected 6726825d…" in said
-    assert "expected abcd…" in refusal(f"inception-v3:{tmp_path}/other.pth", sha256="abcd")
+    assert "expected abcdabcd…" in refusal(f"inception-v3:{tmp_path}/other.pth", sha256="abcdabcd")

@@ -50,12 +50,29 @@ def test_one_changed_byte_is_another_file(weights):
 
 
 def test_no_checksum_is_no_permission(weights):
-    assert "expected one that is named" in refusal(read_weights, weights, sha256="")
+    assert "SHA-256 '': expected 8 to 64 hexadecimal digits" in refusal(read_weights, weights, sha256="")
+
+
+@pytest.mark.parametrize("digits", [1, 7])
+def test_a_few_digits_are_no_checksum(weights, digits):
+    """One file in sixteen begins with the right one."""
+    begins = sha(weights)[:digits]
+    said = refusal(read_weights, weights, sha256=begins)
+    assert (
+        said
+        == f"SHA-256 {begins!r}: expected 8 to 64 hexadecimal digits, the whole checksum or its beginning"
+    )
+
+
+@pytest.mark.parametrize("given", ["x" * 64, "0" * 65, "sha256:01234567", "0123 4567", "٠١٢٣٤٥٦٧"])
+def test_what_is_no_checksum_is_refused_before_the_file_is_read(tmp_path, given):
+    said = refusal(read_weights, tmp_path / "nothing.pth", sha256=given)
+    assert said.startswith(f"SHA-256 {given!r}: expected 8 to 64 hexadecimal digits")
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
     assert "nothing.pth: weights cannot be read: No such file" in refusal(
-        read_weights, tmp_path / "nothing.pth", sha256="0"
+        read_weights, tmp_path / "nothing.pth", sha256="0" * 64
     )
 
 
