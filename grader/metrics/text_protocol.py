@@ -47,7 +47,7 @@ class Protocol:
     stride: int
     """Tokens that every window but the first one scores, each after at least context - stride + 1 tokens."""
     begin: int | None = None
-    """Symbol before the first token; without one, the first token costs a uniform guess, log V."""
+    """Symbol before the first token, one of the V; without one, that token costs a uniform guess, log V."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.stride <= self.context:
@@ -98,10 +98,10 @@ def code_lengths(
         batch: windows in one question; it changes nothing but speed.
 
     Raises:
-        ValueError: no text, or the model's answer is not one finite logit for each symbol at each position.
+        ValueError: no text, a token or begin symbol that is not one of 0 to V - 1, or the model's answer is
+            not one finite logit for each symbol at each position.
     """
-    if len(tokens) == 0:
-        raise ValueError("tokens: expected a text of at least one token, got none")
+    _check_symbols(tokens, symbols=symbols, begin=protocol.begin)
     shown, first = _sequence(tokens, symbols=symbols, protocol=protocol)
     windows = list(strided_windows(len(shown) - 1, context=protocol.context, stride=protocol.stride))
     parts = (windows[start : start + batch] for start in range(0, len(windows), batch))
@@ -130,6 +130,17 @@ def bits_per_byte(nats: Float[Tensor, " N"], *, text: str, block: int) -> Estima
     mean = block_mean(nats.cpu(), block=block)
     scale = mean.n / size / math.log(2)
     return Estimate(value=mean.value * scale, standard_error=mean.standard_error * scale, n=mean.n)
+
+
+def _check_symbols(tokens: Int[Tensor, " N"], *, symbols: int, begin: int | None) -> None:
+    """The model is asked about every one, and its answers about what it does not know may be anything."""
+    if len(tokens) == 0:
+        raise ValueError("tokens: expected a text of at least one token, got none")
+    unknown = tokens[(tokens < 0) | (tokens >= symbols)]
+    if len(unknown):
+        raise ValueError(f"tokens: expected symbols 0 to {symbols - 1}, got {int(unknown[0])}")
+    if begin is not None and not 0 <= begin < symbols:
+        raise ValueError(f"begin: expected one of {symbols} symbols, 0 to {symbols - 1}, got {begin}")
 
 
 def _sequence(

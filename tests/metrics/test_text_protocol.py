@@ -149,6 +149,24 @@ def test_answers_that_are_no_logits_are_refused():
         code_lengths(log_uniform, torch.tensor([], dtype=torch.long), symbols=7, protocol=protocol)
 
 
+@pytest.mark.parametrize("begin", [-1, 7])
+def test_a_begin_symbol_that_the_model_does_not_have_is_refused(begin: int):
+    text, protocol = torch.tensor([0, 1, 0]), Protocol(context=2, stride=1, begin=begin)
+    with pytest.raises(ValueError, match=f"begin: expected one of 7 symbols, 0 to 6, got {begin}"):
+        code_lengths(log_uniform, text, symbols=7, protocol=protocol)
+
+
+@pytest.mark.parametrize("token", [-1, 7])
+@pytest.mark.parametrize("place", [0, 2])
+@pytest.mark.parametrize("begin", [None, 0])
+def test_tokens_that_are_no_symbols_are_refused(token: int, place: int, begin: int | None):
+    """The first one too, which would cost a uniform guess, and one that a model happens to answer after."""
+    text, protocol = torch.tensor([0, 1, 0]), Protocol(context=2, stride=1, begin=begin)
+    text[place] = token
+    with pytest.raises(ValueError, match=f"tokens: expected symbols 0 to 6, got {token}"):
+        code_lengths(log_uniform, text, symbols=7, protocol=protocol)
+
+
 # Bits per byte
 
 
@@ -162,9 +180,10 @@ def test_bits_per_byte_do_not_depend_on_the_tokens_and_perplexity_does():
     def pair_chain(tokens: torch.Tensor) -> torch.Tensor:
         first = torch.cat([SOURCE.table, SOURCE.stationary()[None]]).log()
         last = torch.where(tokens == 4, 2, tokens % 2)
-        return (first[last][..., :, None] + SOURCE.table.log()).flatten(-2)
+        pairs_of_two = (first[last][..., :, None] + SOURCE.table.log()).flatten(-2)
+        return torch.cat([pairs_of_two, torch.full((*tokens.shape, 1), -1e9).double()], -1)
 
-    by_two = code_lengths(pair_chain, pairs, symbols=4, protocol=Protocol(context=64, stride=32, begin=4))
+    by_two = code_lengths(pair_chain, pairs, symbols=5, protocol=Protocol(context=64, stride=32, begin=4))
     ones = bits_per_byte(by_one, text=letters, block=40)
     twos = bits_per_byte(by_two, text=letters, block=20)
     assert ones.value == pytest.approx(twos.value, rel=1e-13)
