@@ -143,16 +143,18 @@ def _why_unmeasured(failure: Outcome) -> str:
 
 def _on_the_scale(criterion: Criterion, figure: Measurement, band: Band, recorded: Mark | None) -> Mark:
     fresh = scaled(figure, criterion=criterion, band=band)
-    points, reason = fresh.points, measured(figure, band)
+    points, reason = fresh.earned, measured(figure, band)
     if recorded is not None and _comparable(recorded, criterion, band):
         points = settled(fresh, recorded=recorded.points or NOTHING, criterion=criterion)
-        if points != fresh.points:
+        if points != fresh.earned:
             reason += f"; the recorded {points:f} stand, as the interval does not exclude them"
-    unsure = fresh.points - fresh.least > criterion.step
-    if unsure:
+    if fresh.is_unsure:
         reason += f"; the interval spans {fresh.least:f} to {fresh.points:f} points"
+    below_nothing = criterion.scale == "log" and figure.high is not None and figure.high < 0
+    if below_nothing:
+        reason += "; it is below zero by more than its error, which no honest distance is"
     update = {
-        "needs_person": unsure,
+        "needs_person": fresh.is_unsure or below_nothing,
         "measurement": figure,
         "full_at": band.full_at,
         "none_at": band.none_at,

@@ -2,7 +2,9 @@
 
 Full points at the tolerance bound of the reference solution or better, none at the trivial baseline or
 worse, linear or logarithmic between. The student has the benefit of the doubt: the favourable end of the
-interval (2 standard errors) is what counts. Noise moves no recorded mark: see `settled`.
+interval (2 standard errors) is what counts, where the interval is no wider than a step of points. A wider one
+earns what the figure itself does, until a person has looked: one answer that is absurdly wrong would make an
+interval as wide as one likes. Noise moves no recorded mark: see `settled`.
 """
 
 import math
@@ -27,10 +29,19 @@ class Scaled:
     """Quantised, at the favourable end of the interval."""
     least: Decimal
     """Quantised, at the other end."""
+    middle: Decimal
+    """Quantised, at the figure itself."""
     raw: Decimal
     """Before quantising, at the favourable end."""
     width: Decimal
     """What the interval (4 standard errors) spans on the scale of points, before quantising."""
+    is_unsure: bool
+    """Whether the ends are more than a step apart, so that a person has to look."""
+
+    @property
+    def earned(self) -> Decimal:
+        """What counts: the favourable end, but of an interval that is too wide the figure itself."""
+        return self.middle if self.is_unsure else self.points
 
 
 def scaled(measurement: Measurement, *, criterion: Criterion, band: Band) -> Scaled:
@@ -43,15 +54,22 @@ def scaled(measurement: Measurement, *, criterion: Criterion, band: Band) -> Sca
     """
     ends = [_end(end, measurement) for end in (measurement.low, measurement.high)]
     best, worst = ends if criterion.direction == "lower" else reversed(ends)
+    figure = _end(None, measurement)
     with localcontext(ARITHMETIC):
-        raw, raw_worst = (
-            share(end, criterion=criterion, band=band) * criterion.points for end in (best, worst)
+        raw, raw_worst, raw_middle = (
+            share(value, criterion=criterion, band=band) * criterion.points for value in (best, worst, figure)
+        )
+        points, least, middle = (
+            quantised(each, step=criterion.step, most=criterion.points)
+            for each in (raw, raw_worst, raw_middle)
         )
         return Scaled(
-            points=quantised(raw, step=criterion.step, most=criterion.points),
-            least=quantised(raw_worst, step=criterion.step, most=criterion.points),
+            points=points,
+            least=least,
+            middle=middle,
             raw=raw,
             width=raw - raw_worst,
+            is_unsure=points - least > criterion.step,
         )
 
 
@@ -101,7 +119,7 @@ def settled(fresh: Scaled, *, recorded: Decimal, criterion: Criterion) -> Decima
     """
     with localcontext(ARITHMETIC):
         tolerance = criterion.step / 2 + fresh.width + JITTER * criterion.points
-        return recorded if abs(fresh.raw - recorded) <= tolerance else fresh.points
+        return recorded if abs(fresh.raw - recorded) <= tolerance else fresh.earned
 
 
 def _end(end: float | None, measurement: Measurement) -> float:

@@ -135,13 +135,29 @@ def test_a_measurement_earns_points_and_is_kept_for_the_report():
     assert not found.needs_person
 
 
-def test_an_interval_over_more_than_a_step_asks_for_a_person_and_still_gives_the_better_mark():
+def test_an_interval_over_more_than_a_step_asks_for_a_person_and_earns_what_the_figure_does():
     exam = examination((), [measurement(4, half=0.4)])
     sheet = marked(criterion("metric"), exam=exam, named_bands=TOYS)
-    assert only(sheet).points == 6
+    assert only(sheet).points == 5
     assert only(sheet).reason.endswith("; the interval spans 4.0 to 6.0 points")
-    assert sheet.total == 6
+    assert sheet.total == 5
     assert sheet.flags == (f"First: {only(sheet).reason}",)
+
+
+def test_one_absurd_answer_does_not_make_a_bad_figure_a_good_one():
+    """1 of 500 images costs 8000 nats: the mean is hopeless, and its favourable end better than any model."""
+    exam = examination((), [measurement(24, half=32)])
+    found = only(marked(criterion("metric"), exam=exam, named_bands=TOYS))
+    assert (found.points, found.needs_person) == (0, True)
+
+
+def test_a_distance_below_zero_by_more_than_its_error_asks_for_a_person():
+    for value, half, asked in ((-0.05, 0.1, False), (-0.5, 0.1, True)):
+        exam = examination((), [measurement(value, half=half)])
+        found = only(marked(criterion("metric", scale="log"), exam=exam, named_bands=TOYS))
+        assert found.points == found.out_of
+        assert found.needs_person == asked
+        assert ("below zero by more than its error" in found.reason) == asked
 
 
 def test_an_interval_over_one_grid_point_asks_nobody():

@@ -84,7 +84,9 @@ def test_a_scale_of_logarithms_has_no_place_for_zero():
 
 def test_without_an_interval_the_value_counts():
     found = scaled(measurement(4), criterion=metric(), band=band(2, 6))
-    assert found == Scaled(points=Decimal(5), least=Decimal(5), raw=Decimal(5), width=Decimal(0))
+    five, nothing = Decimal(5), Decimal(0)
+    assert found == Scaled(points=five, least=five, middle=five, raw=five, width=nothing, is_unsure=False)
+    assert found.earned == 5
 
 
 def test_an_end_that_is_not_a_number_is_no_end():
@@ -156,8 +158,12 @@ def test_a_recorded_mark_stands_within_the_interval():
 
 def test_a_recorded_mark_that_the_interval_excludes_is_replaced():
     fresh = scaled(measurement(4, half=0.2), criterion=metric(), band=band(2, 6))
-    assert settled(fresh, recorded=Decimal(7), criterion=metric()) == Decimal("5.5")
-    assert settled(fresh, recorded=Decimal(4), criterion=metric()) == Decimal("5.5")
+    assert fresh.is_unsure
+    assert settled(fresh, recorded=Decimal(7), criterion=metric()) == fresh.middle == 5
+    assert settled(fresh, recorded=Decimal(4), criterion=metric()) == fresh.middle
+    narrow = scaled(measurement(4, half=0.05), criterion=metric(), band=band(2, 6))
+    assert not narrow.is_unsure
+    assert settled(narrow, recorded=Decimal(7), criterion=metric()) == narrow.points == 5
 
 
 def test_a_value_on_the_border_of_two_grid_points_may_move_by_rounding():
