@@ -16,7 +16,7 @@ def data() -> None:
 @data.command()
 @click.argument("name")
 @click.option(
-    "--from", "source", type=ANY_PATH, required=True, help="A folder or a .zip, .tar, .tar.gz or .tgz."
+    "--from", "source", type=ANY_PATH, required=True, help="A folder, or a .zip, .tar, .tar.gz, .tgz or .npz."
 )
 @click.option("--force", is_flag=True, help="Take the place of a data set of this name.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was installed as JSON.")

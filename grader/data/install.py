@@ -88,9 +88,11 @@ def install(name: str, source: Path, data_folder: Path, *, force: bool = False) 
     if place.exists() and not force:
         raise ConfigurationError(f"{place}: is there already; --force puts the new one in its place")
     with _scratch(data_folder, name) as scratch:
-        fresh = _gathered(name, source, scratch)
-        installed = _described(name, fresh, place)
-        _take_place(fresh, place, aside=scratch.with_name(f"{scratch.name}-before"))
+        fresh = scratch / name
+        files = _gathered(name, source, fresh)
+        with _told_of(_names(source, fresh, files)):
+            installed = _described(name, fresh, place)
+        _take_place(fresh, place, aside=scratch / ".before")
     return installed
 
 
@@ -118,9 +120,9 @@ def _scratch(data_folder: Path, name: str) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _gathered(name: str, source: Path, scratch: Path) -> Path:
+def _gathered(name: str, source: Path, fresh: Path) -> Mapping[PurePosixPath, str]:
     """The files of the data set under their canonical names, and their checksums beside them."""
-    raw, fresh = scratch / "raw", scratch / name
+    raw = fresh.with_name(".raw")
     raw.mkdir()
     fresh.mkdir()
     copies: dict[PurePosixPath, Path] = {}
@@ -135,26 +137,68 @@ def _gathered(name: str, source: Path, scratch: Path) -> Path:
         copies[path] = raw / f"{len(copies)}{path.suffix.lower()}"
         return copies[path]
 
-    take(source, wanted)
+    links = take(source, wanted)
     try:
         files = chosen(name, paths)
     except ConfigurationError as error:
-        raise ConfigurationError(f"{source}: {error}") from error
+        raise ConfigurationError(f"{source}: {error}{_not_followed(links)}") from error
     for path, canonical in files.items():
-        refuse_bomb(copies[path])
+        with _told_of({str(copies[path]): _given(source, path)}):
+            refuse_bomb(copies[path])
         copies[path].rename(fresh / canonical)
     write_sums(fresh)
-    return fresh
+    return files
+
+
+def _not_followed(links: int) -> str:
+    if not links:
+        return ""
+    return f"; {links} links were not followed: give the folder that they lead to, or copies"
+
+
+@contextlib.contextmanager
+def _told_of(names: Mapping[str, str]) -> Iterator[None]:
+    """Errors speak of what was given: our copies are gone by the time that somebody reads of them."""
+    try:
+        yield
+    except ConfigurationError as error:
+        said = str(error)
+        for ours in sorted(names, key=len, reverse=True):
+            said = said.replace(ours, names[ours])
+        raise ConfigurationError(said) from error
+
+
+def _names(source: Path, fresh: Path, files: Mapping[PurePosixPath, str]) -> Mapping[str, str]:
+    """How errors call the files, the parts and the whole of a data set → what these are in the source."""
+    names = {str(fresh / canonical): _given(source, path) for path, canonical in files.items()}
+    for part, beginnings in (("training part", "train"), ("test part", ("test", "t10k"))):
+        members = [
+            str(path)
+            for path, canonical in files.items()
+            if len(files) == 1 or canonical.startswith(beginnings)
+        ]
+        inside = "" if _is_alone(source) else f" ({', '.join(sorted(members))})"
+        names[f"{fresh}: {part}"] = f"{source}: {part}{inside}"
+    return names | {str(fresh): str(source)}
+
+
+def _given(source: Path, path: PurePosixPath) -> str:
+    """A file of the source, as whoever gave it knows it."""
+    if source.is_dir():
+        return str(source / path)
+    return str(source) if _is_alone(source) else f"{source}: {path}"
+
+
+def _is_alone(source: Path) -> bool:
+    """Whether the source is a data set in one file, not an archive of files."""
+    return source.suffix == ".npz" and source.is_file()
 
 
 def _described(name: str, fresh: Path, place: Path) -> Installed:
-    """Read it as an examination will; errors name the files where they would have come to lie."""
-    try:
-        files = find_files(name, fresh.parent)
-        test_labels = files.read(files.paths)[3]
-        found = load_data_set(name, fresh.parent)
-    except ConfigurationError as error:
-        raise ConfigurationError(str(error).replace(str(fresh), str(place))) from error
+    """Read it as an examination will."""
+    files = find_files(name, fresh.parent)
+    test_labels = files.read(files.paths)[3]
+    found = load_data_set(name, fresh.parent)
     return Installed(
         name=name,
         folder=place,
@@ -168,25 +212,12 @@ def _described(name: str, fresh: Path, place: Path) -> Installed:
 
 
 def _take_place(fresh: Path, place: Path, *, aside: Path) -> None:
-    """Two renames; what was there before comes back, whatever stops them, or stays where it was put aside."""
+    """One rename; what was there before comes back if it fails."""
+    if place.exists():
+        place.rename(aside)
     try:
-        if place.exists():
-            place.rename(aside)
         fresh.rename(place)
-    except BaseException as error:
-        kept = _put_back(aside, place)
-        if isinstance(error, OSError):
-            raise ConfigurationError(f"{place}: cannot be put there: {error.strerror}{kept}") from error
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _put_back(aside: Path, place: Path) -> str:
-    """Where the data set before lies now, if that is not its place."""
-    if not aside.exists() or place.exists():
-        return ""
-    try:
-        aside.rename(place)
-    except OSError:
-        return f"; what was there before lies in {aside}"
-    return ""
+    except OSError as error:
+        if aside.exists():
+            aside.rename(place)
+        raise ConfigurationError(f"{place}: cannot be put there: {error.strerror}") from error

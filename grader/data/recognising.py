@@ -60,10 +60,24 @@ def chosen(name: str, paths: Iterable[PurePosixPath]) -> Mapping[PurePosixPath, 
         if found := role(path):
             sets.setdefault(found[0], {})[found[1]] = path
     complete = {group: files for group, files in sets.items() if len(files) == _needed(group)}
+    complete |= _mixtures(sets, complete)
     if not complete:
         raise ConfigurationError(f"no data set in {_listing(paths)}; expected {_expected()}")
     group = _only(name, complete)
-    return {path: _canonical(group, role_name, name) for role_name, path in complete[group].items()}
+    return {path: _canonical(group, role_name, path, name) for role_name, path in complete[group].items()}
+
+
+def _mixtures(
+    sets: Mapping[Group, dict[str, PurePosixPath]], complete: Mapping[Group, object]
+) -> dict[Group, dict[str, PurePosixPath]]:
+    """Sets of which some files are compressed and the others are not, where neither kind is complete."""
+    found = {}
+    for packed in (group for group in sets if group.layout == "gz"):
+        plain = packed._replace(layout="idx")
+        files = sets[packed] | sets.get(plain, {})
+        if len(files) == _needed(plain) and not {packed, plain} & set(complete):
+            found[plain] = files
+    return found
 
 
 def _only(name: str, complete: Mapping[Group, object]) -> Group:
@@ -85,8 +99,9 @@ def _needed(group: Group) -> int:
     return 1 if group.layout == "npz" else len(ARRAYS)
 
 
-def _canonical(group: Group, role_name: str, name: str) -> str:
-    ending = {"idx": "", "gz": ".gz", "npy": ".npy", "npz": f"{name}.npz"}[group.layout]
+def _canonical(group: Group, role_name: str, path: PurePosixPath, name: str) -> str:
+    packed = ".gz" if path.suffix.lower() == ".gz" else ""
+    ending = {"idx": packed, "gz": packed, "npy": ".npy", "npz": f"{name}.npz"}[group.layout]
     return f"{role_name}{ending}"
 
 
@@ -102,6 +117,5 @@ def _listing(paths: list[PurePosixPath]) -> str:
 
 
 def _expected() -> str:
-    return (
-        f"{', '.join(IDX)} (with .gz or without), or {', '.join(f'{each}.npy' for each in ARRAYS)}, or a .npz"
-    )
+    arrays = ", ".join(f"{each}.npy" for each in ARRAYS)
+    return f"{', '.join(IDX)} (each with .gz or without), or {arrays}, or a .npz"

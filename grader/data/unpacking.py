@@ -8,6 +8,7 @@ wants that member.
 import gzip
 import io
 import os
+import re
 import shutil
 import stat
 import tarfile
@@ -16,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, Self
+from typing import IO
 
 from grader.errors import ConfigurationError
 
@@ -28,14 +29,10 @@ MOST_TIMES_ITS_SIZE = 100
 ALWAYS_ALLOWED_BYTES = 2**26
 """What even a tiny archive may unpack to: blank images are honest, if dull."""
 
-MOST_HEADER_BYTES = 2**22
-"""What long names and remarks in a tar may take together: its reader keeps them all, several times over."""
-LONG_HEADERS = (
-    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE,
-    tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
-)  # fmt: skip
-
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
+
+ADDRESS = re.compile(r"([a-z][a-z0-9+.-]+):/+", re.IGNORECASE)
+"""How a URL begins; a path has lost one of the two strokes."""
 
 Stream = IO[bytes] | gzip.GzipFile
 
@@ -43,7 +40,7 @@ Wanted = Callable[[PurePosixPath], Path | None]
 """Name of a file inside the source → where its copy goes, or None if nobody wants it."""
 
 
-def take(source: Path, wanted: Wanted) -> None:
+def take(source: Path, wanted: Wanted) -> int:
     """Copy the files of a folder or an archive, at any depth, that are wanted.
 
     Links inside a folder are not followed. A file .npz is taken as it is, like a folder of one.
@@ -52,22 +49,31 @@ def take(source: Path, wanted: Wanted) -> None:
         source: a folder, or an archive whose name ends as one.
         wanted: asked once for every ordinary file.
 
+    Returns:
+        How many links of a folder were not followed.
+
     Raises:
         ConfigurationError: it is not there, is damaged, or holds what it must not; the message says which.
             Files that were copied before that was found remain.
     """
+    if ADDRESS.match(str(source)):
+        address = ADDRESS.sub(r"\1://", str(source), count=1)
+        raise ConfigurationError(
+            f"{address}: nothing is downloaded; fetch the file first and give the path where it lies"
+        )
     if source.is_dir():
-        _of_folder(source, wanted)
-    elif not source.is_file():
+        return _of_folder(source, wanted)
+    if not source.is_file():
         raise ConfigurationError(f"{source}: no such folder or archive")
-    elif source.name.endswith(".npz"):
+    if source.name.endswith(".npz"):
         _copy(source.open("rb"), wanted(PurePosixPath(source.name)))
     elif source.name.endswith(".zip"):
         _of_zip(source, wanted)
     elif source.name.endswith(ENDINGS):
         _of_tar(source, wanted)
     else:
-        raise ConfigurationError(f"{source}: expected a folder or an archive ({', '.join(ENDINGS)})")
+        raise ConfigurationError(f"{source}: expected a folder or an archive ({', '.join(ENDINGS)}, .npz)")
+    return 0
 
 
 def refuse_bomb(path: Path) -> None:
@@ -88,15 +94,18 @@ def refuse_bomb(path: Path) -> None:
                     pass
 
 
-def _of_folder(folder: Path, wanted: Wanted) -> None:
-    seen = 0
+def _of_folder(folder: Path, wanted: Wanted) -> int:
+    """Returns how many links there are."""
+    seen = links = 0
     for parent, folders, names in os.walk(folder):
         folders.sort()
+        links += sum(Path(parent, name).is_symlink() for name in (*folders, *names))
         for path in (Path(parent, name) for name in sorted(names)):
             seen += 1
             _refuse_many(seen, folder, "give the folder of the data set itself")
             if path.is_file() and not path.is_symlink():
                 _copy(path.open("rb"), wanted(PurePosixPath(path.relative_to(folder).as_posix())))
+    return links
 
 
 def _of_zip(path: Path, wanted: Wanted) -> None:
@@ -124,7 +133,7 @@ def _of_tar(path: Path, wanted: Wanted) -> None:
     """Read as a stream: no seeking back, and never more bytes than are allowed."""
     with _damage_named(path), _opened(path) as packed:
         bounded = _Bounded(packed, _allowed(path), path)
-        with tarfile.open(fileobj=bounded, mode="r|", tarinfo=_bounded_headers(path)) as archive:
+        with tarfile.open(fileobj=bounded, mode="r|") as archive:
             for seen, member in enumerate(archive, 1):
                 _refuse_many(seen, path)
                 _check_name(member.name, path)
@@ -134,26 +143,6 @@ def _of_tar(path: Path, wanted: Wanted) -> None:
                 file = _file_of(archive, member, path)
                 if file is not None:
                     _copy(file, wanted(PurePosixPath(member.name)))
-
-
-def _bounded_headers(path: Path) -> type[tarfile.TarInfo]:
-    """Headers that refuse, before they are read, to be longer together than they may be."""
-    left = MOST_HEADER_BYTES
-
-    class Header(tarfile.TarInfo):
-        @classmethod
-        def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-            nonlocal left
-            header = super().frombuf(buf, encoding, errors)
-            if header.type in LONG_HEADERS:
-                left -= header.size
-                if header.size < 0 or left < 0:
-                    raise ConfigurationError(
-                        f"{path}: headers of more than {MOST_HEADER_BYTES} bytes; do not trust this file"
-                    )
-            return header
-
-    return Header
 
 
 def _file_of(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> IO[bytes] | None:
@@ -193,7 +182,7 @@ def _damage_named(path: Path) -> Iterator[None]:
     """Whatever goes wrong while reading is the archive's damage, and is said so."""
     try:
         yield
-    except (OSError, EOFError, RecursionError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
         raise ConfigurationError(f"{path}: cannot be unpacked: {error}; get the file again") from error
     except (NotImplementedError, UnicodeError, ValueError) as error:
         raise ConfigurationError(f"{path}: cannot be unpacked: {error}; unpack it yourself") from error
