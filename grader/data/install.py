@@ -92,7 +92,7 @@ def install(name: str, source: Path, data_folder: Path, *, force: bool = False) 
         files = _gathered(name, source, fresh)
         with _told_of(_names(source, fresh, files)):
             installed = _described(name, fresh, place)
-        _take_place(fresh, place, aside=scratch / ".before")
+        _take_place(fresh, place, aside=scratch.with_name(f"{scratch.name}-before"))
     return installed
 
 
@@ -212,12 +212,25 @@ def _described(name: str, fresh: Path, place: Path) -> Installed:
 
 
 def _take_place(fresh: Path, place: Path, *, aside: Path) -> None:
-    """One rename; what was there before comes back if it fails."""
-    if place.exists():
-        place.rename(aside)
+    """Two renames; what was there before comes back, whatever stops them, or stays where it was put aside."""
     try:
+        if place.exists():
+            place.rename(aside)
         fresh.rename(place)
-    except OSError as error:
-        if aside.exists():
-            aside.rename(place)
-        raise ConfigurationError(f"{place}: cannot be put there: {error.strerror}") from error
+    except BaseException as error:
+        kept = _put_back(aside, place)
+        if isinstance(error, OSError):
+            raise ConfigurationError(f"{place}: cannot be put there: {error.strerror}{kept}") from error
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _put_back(aside: Path, place: Path) -> str:
+    """Where the data set before lies now, if that is not its place."""
+    if not aside.exists() or place.exists():
+        return ""
+    try:
+        aside.rename(place)
+    except OSError:
+        return f"; what was there before lies in {aside}"
+    return ""

@@ -1,21 +1,33 @@
 """A .npy or .npz file in, plain arrays of numbers out; never a pickle. No torch."""
 
 import io
+import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+from numpy.lib.format import MAGIC_PREFIX, read_array_header_1_0, read_array_header_2_0, read_magic
 from numpy.typing import NDArray
 
 from grader.errors import ConfigurationError
 
 Numbers = NDArray[Any]
 
-BEGINNINGS = (b"\x93NUMPY", b"PK")
+BEGINNINGS = (MAGIC_PREFIX, b"PK")
 """Of one array and of an archive; NumPy takes whatever begins otherwise for a pickle."""
+
+MOST_OF_A_KIND = 2**31
+"""How long an array may be along any of its dimensions; where one is 0 the others take no room."""
+
+DAMAGE = (
+    EOFError, MemoryError, OSError, OverflowError, RuntimeError, SyntaxError, TypeError, ValueError,
+    tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What NumPy's reader raises about bytes that are no arrays."""
 
 
 def read_npy(path: Path) -> Numbers:
@@ -60,15 +72,19 @@ def _load(path: Path) -> Any:
             raise ConfigurationError(
                 f"{path}: not NumPy data; it begins with {content[:4].hex() or 'nothing'}"
             )
+        _check_header(io.BytesIO(content), size=len(content))
         return np.load(io.BytesIO(content), allow_pickle=False)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except DAMAGE as error:
         raise _refusal(error, f"{path}: ", "cannot be read as NumPy data") from error
 
 
 def _member(archive: Any, name: str, path: Path) -> Numbers:
     try:
+        member = archive.zip.getinfo(name if name in archive.zip.namelist() else f"{name}.npy")
+        with archive.zip.open(member) as file:
+            _check_header(file, size=member.file_size)
         array = archive[name]
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGE as error:
         raise _refusal(error, f"{path}: {name} ", "cannot be read") from error
     return _plain(array, path, f"{name}: ")
 
@@ -79,6 +95,23 @@ def _refusal(error: Exception, where: str, otherwise: str) -> ConfigurationError
             f"{where}holds Python objects, which are never opened; save numbers, with a dtype such as uint8"
         )
     return ConfigurationError(f"{where}{otherwise}: {_first_line(error)}")
+
+
+def _check_header(file: IO[bytes], *, size: int) -> None:
+    """NumPy makes room for what a header announces before it looks whether that is there.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if file.read(len(MAGIC_PREFIX)) != MAGIC_PREFIX:
+        return
+    file.seek(0)
+    read = read_array_header_1_0 if read_magic(file) == (1, 0) else read_array_header_2_0
+    shape, _, dtype = read(file)
+    each = 1 if dtype.hasobject else max(1, dtype.itemsize)
+    left = size - file.tell()
+    if abs(math.prod(shape)) * each > left or any(abs(length) > MOST_OF_A_KIND for length in shape):
+        raise ValueError(f"its header announces shape {shape}, and {left} bytes follow")
 
 
 def _plain(array: Any, path: Path, where: str) -> Numbers:

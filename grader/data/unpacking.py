@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Self
 
 from grader.errors import ConfigurationError
 
@@ -28,6 +28,13 @@ MOST_TIMES_ITS_SIZE = 100
 """Images shrink to a fifth, archives of zeros to a thousandth."""
 ALWAYS_ALLOWED_BYTES = 2**26
 """What even a tiny archive may unpack to: blank images are honest, if dull."""
+
+MOST_HEADER_BYTES = 2**22
+"""What long names and remarks in a tar may take together: its reader keeps them all, several times over."""
+LONG_HEADERS = (
+    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
+)  # fmt: skip
 
 ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz")
 
@@ -133,7 +140,7 @@ def _of_tar(path: Path, wanted: Wanted) -> None:
     """Read as a stream: no seeking back, and never more bytes than are allowed."""
     with _damage_named(path), _opened(path) as packed:
         bounded = _Bounded(packed, _allowed(path), path)
-        with tarfile.open(fileobj=bounded, mode="r|") as archive:
+        with tarfile.open(fileobj=bounded, mode="r|", tarinfo=_bounded_headers(path)) as archive:
             for seen, member in enumerate(archive, 1):
                 _refuse_many(seen, path)
                 _check_name(member.name, path)
@@ -143,6 +150,26 @@ def _of_tar(path: Path, wanted: Wanted) -> None:
                 file = _file_of(archive, member, path)
                 if file is not None:
                     _copy(file, wanted(PurePosixPath(member.name)))
+
+
+def _bounded_headers(path: Path) -> type[tarfile.TarInfo]:
+    """Headers that refuse, before they are read, to be longer together than they may be."""
+    left = MOST_HEADER_BYTES
+
+    class Header(tarfile.TarInfo):
+        @classmethod
+        def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+            nonlocal left
+            header = super().frombuf(buf, encoding, errors)
+            if header.type in LONG_HEADERS:
+                left -= header.size
+                if header.size < 0 or left < 0:
+                    raise ConfigurationError(
+                        f"{path}: headers of more than {MOST_HEADER_BYTES} bytes; do not trust this file"
+                    )
+            return header
+
+    return Header
 
 
 def _file_of(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> IO[bytes] | None:
@@ -182,7 +209,7 @@ def _damage_named(path: Path) -> Iterator[None]:
     """Whatever goes wrong while reading is the archive's damage, and is said so."""
     try:
         yield
-    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
+    except (OSError, EOFError, RecursionError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
         raise ConfigurationError(f"{path}: cannot be unpacked: {error}; get the file again") from error
     except (NotImplementedError, UnicodeError, ValueError) as error:
         raise ConfigurationError(f"{path}: cannot be unpacked: {error}; unpack it yourself") from error

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tarfile
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -159,6 +160,49 @@ def test_what_is_there_stays_unless_it_is_forced(tmp_path, source, parts):
     assert (tmp_path / "data" / "mnist" / "mine").is_file()
     install("mnist", source, tmp_path / "data", force=True)
     assert not (tmp_path / "data" / "mnist" / "mine").exists()
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, MemoryError, OSError])
+@pytest.mark.parametrize("moment", ["between the renames", "instead of the second"])
+def test_whatever_stops_a_replacement_the_data_set_before_comes_back(
+    tmp_path, source, monkeypatch, stop, moment
+):
+    install("mnist", source, tmp_path / "data")
+    place, rename, stopped = tmp_path / "data" / "mnist", Path.rename, []
+    (place / "mine").write_text("mine")
+
+    def stopping(self, target):
+        if moment == "instead of the second" and target == place and not stopped:
+            stopped.append(self)
+            raise stop
+        rename(self, target)
+        if moment == "between the renames" and self == place:
+            stopped.append(self)
+            raise stop
+
+    monkeypatch.setattr(Path, "rename", stopping)
+    with pytest.raises(ConfigurationError if stop is OSError else stop):
+        install("mnist", source, tmp_path / "data", force=True)
+    assert stopped
+    assert (place / "mine").read_text() == "mine"
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["mnist"]
+
+
+def test_a_data_set_that_cannot_be_put_back_is_not_thrown_away(tmp_path, source, monkeypatch):
+    install("mnist", source, tmp_path / "data")
+    place, rename = tmp_path / "data" / "mnist", Path.rename
+    (place / "mine").write_text("mine")
+
+    def stopping(self, target):
+        if target == place:
+            raise OSError(5, "Input/output error")
+        rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", stopping)
+    said = refusal("mnist", source, tmp_path / "data", force=True)
+    (kept,) = (tmp_path / "data").iterdir()
+    assert f"{place}: cannot be put there: Input/output error; what was there before lies in {kept}" in said
+    assert (kept / "mine").read_text() == "mine"
 
 
 @pytest.mark.parametrize("name", ["raw", "before"])

@@ -172,7 +172,50 @@ def test_a_name_that_is_gigabytes_long_is_refused(tmp_path, monkeypatch):
         file.write(member.tobuf())
         for _ in range(32):
             file.write(b"\0" * 2**20)
-    assert "unpacks to more than" in refusal(source, tmp_path / "out")
+    assert "headers of more than" in refusal(source, tmp_path / "out")
+
+
+LONG_HEADERS = {
+    "of the next file": tarfile.XHDTYPE,
+    "of all that follow": tarfile.XGLTYPE,
+    "of Solaris": tarfile.SOLARIS_XHDTYPE,
+    "long name": tarfile.GNUTYPE_LONGNAME,
+    "long link": tarfile.GNUTYPE_LONGLINK,
+}
+
+
+@pytest.mark.parametrize("kind", LONG_HEADERS)
+@pytest.mark.parametrize("times", [1, 40])
+def test_headers_that_take_more_memory_than_any_data_set_needs_are_refused(
+    tmp_path, monkeypatch, kind, times
+):
+    """One of 4000 bytes, or many of 100, where 3000 are allowed."""
+    monkeypatch.setattr(unpacking, "MOST_HEADER_BYTES", 3000)
+    size = 4000 if times == 1 else 100
+    header = tarfile.TarInfo("header")
+    header.type, header.size = LONG_HEADERS[kind], size
+    content = b"%d comment=" % size
+    block = content.ljust(size - 1, b"x") + b"\n"
+    source = tmp_path / "source.tar"
+    padded = block.ljust(-(-size // 512) * 512, b"\0")
+    files = (tarfile.TarInfo(f"file-{number}").tobuf() for number in range(times))
+    source.write_bytes(b"".join(header.tobuf() + padded + file for file in files) + b"\0" * 1024)
+    with pytest.raises(ConfigurationError, match="headers of more than 3000 bytes; do not trust this file"):
+        take(source, lambda _: None)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_headers_of_headers_without_end_are_damage(tmp_path, kind):
+    header = tarfile.TarInfo("header")
+    header.type = kind
+    source = tmp_path / "source.tar"
+    source.write_bytes(header.tobuf() * 5000 + b"\0" * 1024)
+    assert "cannot be unpacked" in refusal(source, tmp_path / "out")
+
+
+def test_long_names_are_read(tmp_path):
+    name = "/".join(["folder" * 10] * 5)
+    assert taken(make_tar(tmp_path / "source.tar", {name: b"x"}), tmp_path / "out") == {name: b"x"}
 
 
 def test_a_size_below_zero_is_damage(tmp_path):
