@@ -153,7 +153,7 @@ def _gathered(name: str, source: Path, fresh: Path) -> Mapping[PurePosixPath, st
 def _not_followed(links: int) -> str:
     if not links:
         return ""
-    return f"; {links} links were not followed: give the folder that they lead to, or copies"
+    return f"; links are not followed ({links} found): give the folder that they lead to, or copies"
 
 
 @contextlib.contextmanager

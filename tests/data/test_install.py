@@ -313,7 +313,7 @@ def test_a_folder_of_links_is_told_that_they_are_not_followed(tmp_path, source):
     (links / "all").symlink_to(source, target_is_directory=True)
     said = refusal("mnist", links, tmp_path / "data")
     assert said.startswith(f"{links}: no data set in nothing; expected ")
-    assert said.endswith("; 5 links were not followed: give the folder that they lead to, or copies")
+    assert said.endswith("; links are not followed (5 found): give the folder that they lead to, or copies")
     BREAK["one file short"](source / "package" / "data")
     assert "not followed" not in refusal("mnist", source, tmp_path / "data")
 
