@@ -85,6 +85,8 @@ class Figures(Record):
     engine: str
     examined: int
     ran: int
+    reran: int
+    """Of the examinations from scratch, how many this command carried out; the others were stored."""
     usage: Usage
     regrade_changes: int
     """Marks that changed when the stored examination was marked again, over all criteria and repeats."""
@@ -124,6 +126,7 @@ def figures_of(repeated: Repeated) -> Figures:
         engine=usual.engine,
         examined=repeated.examined,
         ran=repeated.ran,
+        reran=repeated.reran,
         usage=repeated.usage,
         regrade_changes=_changes(repeated.usual, repeated.regrades),
         rerun_changes=_changes(repeated.usual, repeated.reruns),

@@ -78,6 +78,8 @@ class Repeated:
     """With other noise, with nothing recorded."""
     ran: int
     """Examinations that this command carried out; the others were stored."""
+    reran: int
+    """Of the examinations from scratch, how many this command carried out."""
     examined: int
     """Examinations that the tables are made of."""
     usage: Usage
@@ -144,16 +146,18 @@ def repeat(subject: Subject, plan: Plan, store: Store, *, observe: Observer) -> 
     with store.locked():
         batches = [(store, usual), *((other, list(subject.requests)) for other in again)]
         batches += [(store, [request for requests in fresh for request in requests])]
-        ran = sum(_examine(place, requests, plan.slots, observe) for place, requests in batches)
-        graded = _graded(subject, subject.requests, store)
+        ran = [_examine(place, requests, plan.slots, observe) for place, requests in batches]
+        ours = tuple(load(store, request) for request in subject.reference)
+        graded = _graded(subject, subject.requests, store, ours)
         return Repeated(
             subject=subject,
             plan=plan,
             usual=graded,
             regrades=_regrades(subject, graded, store, repeats=plan.repeats, observe=observe),
-            reruns=tuple(_graded(subject, subject.requests, other) for other in again),
-            fresh=tuple(_graded(subject, requests, store) for requests in fresh),
-            ran=ran,
+            reruns=tuple(_graded(subject, subject.requests, other, ours) for other in again),
+            fresh=tuple(_graded(subject, requests, store, ours) for requests in fresh),
+            ran=sum(ran),
+            reran=sum(1 for count in ran[1:-1] if count),
             examined=sum(len({r.key for r in requests}) for _, requests in batches),
             usage=_summed([usage_of(place, r) for place, requests in batches for r in set_of(requests)]),
         )
@@ -224,9 +228,13 @@ def _examine(store: Store, requests: list[ExamRequest], slots: int, observe: Obs
     return len(waiting)
 
 
-def _graded(subject: Subject, requests: Sequence[ExamRequest], store: Store) -> Graded:
-    """What is stored, marked with nothing recorded."""
-    examinations = tuple(load(store, request) for request in requests)
+def _graded(
+    subject: Subject, requests: Sequence[ExamRequest], store: Store, ours: Sequence[Examination]
+) -> Graded:
+    """What is stored, held against our own solution's usual examination, marked with nothing recorded."""
+    examinations = tuple(
+        withhold(load(store, request), reference) for request, reference in zip(requests, ours, strict=True)
+    )
     marks = tuple(_mark(subject, criterion, examinations, None) for criterion in subject.criteria)
     return Graded(marks=marks, examinations=examinations)
 

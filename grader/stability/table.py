@@ -91,7 +91,8 @@ def facts(figures: Figures, machine: Machine) -> list[str]:
     return [
         (
             f"the same examination: {figures.repeats} gradings from the store changed "
-            f"{figures.regrade_changes} marks; {figures.reruns} examinations from scratch changed "
+            f"{figures.regrade_changes} marks; {figures.reruns} examinations from scratch"
+            f"{_stored_before(figures)} changed "
             f"{figures.rerun_changes}, largest relative difference of a figure {figures.jitter:.1e}"
         ),
         f"fresh noise, on purpose: {figures.repeats} examinations ({FRESH[figures.fresh]}: {made})",
@@ -99,6 +100,10 @@ def facts(figures: Figures, machine: Machine) -> list[str]:
             f"all criteria: two gradings differ somewhere in {_seen(figures.total_change)} of pairs, "
             f"the total has a deviation of {figures.total_deviation:.2f} points; with recorded marks "
             f"something moves in {_seen(figures.total_settled)}"
+        ),
+        (
+            "every figure is of the usual number of samples: the rounds with more, which `grader grade` adds "
+            "where noise leaves points open, are left out"
         ),
         (
             f"{figures.examined} examinations in the sandbox {figures.sandbox}, {figures.ran} of them run by "
@@ -110,6 +115,15 @@ def facts(figures: Figures, machine: Machine) -> list[str]:
             f"engine {figures.engine}"
         ),
     ]
+
+
+def _stored_before(figures: Figures) -> str:
+    """Which examinations from scratch are not of this call."""
+    earlier = figures.reruns - figures.reran
+    if earlier <= 0:
+        return ""
+    which = "" if earlier == figures.reruns else f"{earlier} of them "
+    return f" ({which}stored from an earlier call)"
 
 
 def _metric_cells(row: MetricRow) -> list[str]:

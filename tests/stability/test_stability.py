@@ -87,7 +87,7 @@ def test_what_is_stored_is_not_examined_again(subject, tmp_path):
         0,
     )  # the usual one (the reference's is the same), a rerun, four fresh
     assert first.examined == again.examined == 6
-    assert figures_of(first).model_copy(update={"ran": 0}) == figures_of(again)
+    assert figures_of(first).model_copy(update={"ran": 0, "reran": 0}) == figures_of(again)
     assert repeated(subject, store, repeats=5).ran == 1
 
 
@@ -120,7 +120,7 @@ def many(subject, noisy_tree):
         plan = Plan(repeats=count, reruns=0, fresh="noise", slots=1)
         return Repeated(
             subject=subject, plan=plan, usual=fresh[0], regrades=(), reruns=(), fresh=tuple(fresh),
-            ran=0, examined=0, usage=load_nothing(),
+            ran=0, reran=0, examined=0, usage=load_nothing(),
         )  # fmt: skip
 
     return make
@@ -204,6 +204,20 @@ def test_our_own_fault_is_an_error_and_no_row_of_zeros(subject, noisy_tree, tmp_
         repeated(broken, Store(tmp_path / "state"))
 
 
+def test_a_check_that_our_own_solution_fails_is_withheld_in_every_grading_alike(noisy_tree, tmp_path):
+    check = noisy_tree.checks_dir("t1_toy") / "public" / "test_add.py"
+    check.write_text(
+        'import pytest\npytestmark = pytest.mark.task("count")\n'
+        "def test_add_adds(candidate):\n    assert candidate.add(1, 1) == 5\n"
+    )
+    flaky = subject_of(noisy_tree, "t1", tasks=(), sandbox="fake", place=tmp_path / "v", variant="adds_one")
+    found = repeated(flaky, Store(tmp_path / "state"))
+    gradings = (found.usual, *found.regrades, *found.reruns, *found.fresh)
+    assert {mark.points for graded in gradings for mark in graded.marks if mark.criterion == "add"} == {None}
+    figures = figures_of(found)
+    assert (figures.regrade_changes, figures.rerun_changes) == (0, 0)
+
+
 def test_other_work_is_a_folder_or_a_variant_by_its_name(noisy_tree, tmp_path):
     def of(**options):
         return subject_of(noisy_tree, "t1", tasks=(), sandbox="fake", place=tmp_path / "v", **options)
@@ -235,10 +249,15 @@ def test_the_command_says_what_ran_where_with_which_seeds_and_what_came_of_it(gr
     for words in (
         "3 gradings from the store changed 0 marks; 1 examinations from scratch changed 0",
         "seed 11, noise 1 to 3", "5 examinations in the sandbox fake", "5 of them run by this command",
+        "the rounds with more, which `grader grade` adds where noise leaves points open, are left out",
         "cores, ", "torch=2.", "engine 0.1.0+", "two gradings differ",
     ):  # fmt: skip
         assert words in said.stdout, words
-    assert "0 of them run by this command" in grader().stdout
+    again = grader().stdout
+    assert "1 examinations from scratch (stored from an earlier call) changed 0" in again
+    assert "0 of them run by this command" in again
+    more = grader("--rerun", 2).stdout
+    assert "2 examinations from scratch (1 of them stored from an earlier call) changed 0" in more
     assert "seeds 12 to 14" in grader("--fresh", "all").stdout
 
 
@@ -285,5 +304,6 @@ def test_noise_is_that_of_its_number_whatever_else_was_examined(subject, noisy_t
         new_request(material.reference, material, sandbox="fake", seed=11, tasks=("count",)), 2
     )
     assert load(Store(tmp_path / "state"), request) == found.fresh[1].examinations[0]
-    assert graded_from(subject, [request], Store(tmp_path / "state")) == found.fresh[1]
+    ours = [load(Store(tmp_path / "state"), request) for request in subject.reference]
+    assert graded_from(subject, [request], Store(tmp_path / "state"), ours) == found.fresh[1]
     assert all(isinstance(mark.points, Decimal) for mark in found.fresh[1].marks)
