@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from grader.errors import GraderError
+from grader.errors import GraderError, StoreError
 from grader.examine.request import PROGRESS, ExamRequest, environment
 from grader.records import Examination, Outcome, Status, Usage
 from grader.store import Store
@@ -30,6 +30,8 @@ class ExaminingProcessError(GraderError):
 
 REFERENCES = "references"
 """Folder of the store where examinations keep what they prepared of reference features."""
+
+DAMAGED = "what is stored of its examination is damaged; the next `grader grade` examines it again"
 
 Report = Callable[[ExamRequest, str], None]
 """Told the request and 'running', a check's id, 'done' or 'failed: …'."""
@@ -51,22 +53,35 @@ def examine_all(requests: Sequence[ExamRequest], store: Store, *, slots: int, re
 
 
 def is_stored(store: Store, request: ExamRequest) -> bool:
-    """Whether the examination that a request asks for has been carried out."""
-    return store.has(_result_name(request))
+    """Whether the examination that a request asks for has been carried out, and can be read."""
+    return _read(store, request) is not None
+
+
+def is_damaged(store: Store, request: ExamRequest) -> bool:
+    """Whether there is a result that cannot be read: it counts as absent, and the next run makes it anew."""
+    return store.has(_result_name(request)) and not is_stored(store, request)
 
 
 def load(store: Store, request: ExamRequest) -> Examination:
     """What is stored for a request; `could_not_check` with the reason when it has no result."""
-    stored = store.read(_result_name(request), Examination)
+    stored = _read(store, request)
     if stored is None:
         problem = store.read_text(_failure_name(request)) or "it has not been examined yet"
-        stored = _could_not_check(request, problem.splitlines()[0])
+        damaged = is_damaged(store, request)
+        stored = _could_not_check(request, DAMAGED if damaged else problem.splitlines()[0])
     return stored.model_copy(update={"team": request.work.team})
 
 
 def usage_of(store: Store, request: ExamRequest) -> Usage:
     """What the stored examination of a request has used, whenever it was run."""
     return store.read(f"examinations/{request.key}/usage.json", Usage) or Usage()
+
+
+def _read(store: Store, request: ExamRequest) -> Examination | None:
+    """One damaged file must not stop a class, so it counts as absent."""
+    with contextlib.suppress(StoreError):
+        return store.read(_result_name(request), Examination)
+    return None
 
 
 def _result_name(request: ExamRequest) -> str:

@@ -13,7 +13,10 @@ REFERENCE_FAILS = (
 
 def withhold(examination: Examination, reference: Examination) -> Examination:
     """Turn failures of checks that the reference does not pass into 'could not be checked'."""
-    unsound = {outcome.check for outcome in reference.outcomes if outcome.status is not Status.PASSED}
+    known = {outcome.check for outcome in reference.outcomes if outcome.status is Status.PASSED}
+    unsound = {outcome.check for outcome in reference.outcomes} - known
+    if reference.status is Status.COULD_NOT_CHECK and not known:  # it was not examined at all
+        unsound = {outcome.check for outcome in examination.outcomes}
     outcomes = tuple(_without_blame(outcome, unsound) for outcome in examination.outcomes)
     if outcomes == examination.outcomes:
         return examination

@@ -32,3 +32,13 @@ def test_a_passed_check_stays_passed_whatever_the_reference_does():
         withhold(examination(one=Status.PASSED), examination(one=Status.FAILED)).outcome("one").status
         is Status.PASSED
     )
+
+
+def test_where_our_solution_was_not_examined_no_failure_is_blamed_on_anybody():
+    mine = examination(one=Status.FAILED, two=Status.PASSED)
+    ours = examination(**{"the examination itself": Status.COULD_NOT_CHECK})
+    found = withhold(mine, ours.model_copy(update={"status": Status.COULD_NOT_CHECK}))
+    assert [found.outcome(check).status for check in ("one", "two")] == [
+        Status.COULD_NOT_CHECK,
+        Status.PASSED,
+    ]
