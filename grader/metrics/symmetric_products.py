@@ -14,7 +14,7 @@ from jaxtyping import Float
 from scipy.linalg import blas, lapack
 from torch import Tensor
 
-BLOCK = 1024
+BLOCK = 512
 """Rows that are centred at a time, so that features are never copied as a whole."""
 
 
@@ -24,9 +24,12 @@ def scatter(rows: Float[Tensor, "n d"], mean: Float[Tensor, " d"]) -> Float[Tens
         centred = rows.double() - mean
         return centred.T @ centred
     total = np.zeros((len(mean), len(mean)), order="F")
+    centred_rows = mean.new_empty(
+        min(BLOCK, len(rows)), len(mean)
+    )  # one buffer: new memory costs more than sums
     for block in torch.split(rows, BLOCK):
-        columns = (block.double() - mean).numpy().T
-        total = blas.dsyrk(1.0, columns, beta=1.0, c=total, overwrite_c=1, lower=1)
+        centred = torch.sub(block, mean, out=centred_rows[: len(block)])
+        total = blas.dsyrk(1.0, centred.numpy().T, beta=1.0, c=total, overwrite_c=1, lower=1)
     return torch.from_numpy(total)
 
 
