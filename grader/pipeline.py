@@ -18,9 +18,9 @@ from grader.course.scale import DIGITS
 from grader.course.tree import CourseTree
 from grader.data.data_sets import data_digest
 from grader.errors import GraderError
-from grader.examine.effort import EFFORTS, sharpest
+from grader.examine.effort import EFFORTS, sharpest, without_damaged
 from grader.examine.request import ExamRequest, Material, Work, digest, new_request, with_effort
-from grader.examine.scheduler import examine_all, is_stored, load
+from grader.examine.scheduler import examine_all, is_damaged, is_stored, load
 from grader.examine.withhold import withhold
 from grader.mark.gradebook import gradebook
 from grader.mark.rubric import mark, tasks_in_doubt
@@ -170,7 +170,6 @@ def close_books(run: Run) -> ClassGrades:
         items=marks.items,
         rubrics=_component_rubrics(run.tree),
     )
-    _record(run, results)
     shown = ClassResults(course=run.tree.course, roster=run.roster, results=results, rows=rows)
     return ClassGrades(results=results, rows=rows, published=publish(shown, store=run.store, out=run.out))
 
@@ -269,15 +268,22 @@ def _desk(run: Run, assignment: Assignment, marks: ClassMarks) -> _Desk:
 
 
 def _results(run: Run, assignment: Assignment, marks: ClassMarks) -> AssignmentResults:
-    """Everything that is stored about one assignment, marked."""
+    """Everything that is stored about one assignment, marked; the marks that are settled are recorded."""
     desk = _desk(run, assignment, marks)
-    stored = (run.store.read(_collected_name(team, assignment), Collected) for team in run.roster.teams)
+    stored = [
+        collected
+        for team in run.roster.teams
+        if (collected := run.store.read(_collected_name(team, assignment), Collected))
+    ]
+    teams = tuple(_marked(run, desk, collected) for collected in stored)
+    for collected, team in zip(stored, teams, strict=True):
+        _record(run, desk, collected, team.marksheet)
     return AssignmentResults(
         assignment=assignment,
         rubric=desk.rubric,
         bands=desk.bands,
         reference=load(run.store, desk.reference),
-        teams=tuple(_marked(run, desk, collected) for collected in stored if collected),
+        teams=teams,
     )
 
 
@@ -299,16 +305,21 @@ def _marked(run: Run, desk: _Desk, collected: Collected) -> TeamResult:
 
 def _stored(run: Run, request: ExamRequest, reference: ExamRequest) -> Examination:
     """What was found out: held against our reference, and each task with the most samples that were drawn."""
-    more = [
-        (again, with_effort(reference, task=task.id, effort=effort))
+    rounds = [
+        (
+            with_effort(request, task=task.id, effort=effort),
+            with_effort(reference, task=task.id, effort=effort),
+        )
         for task in request.material.assignment.tasks
         for effort in EFFORTS
-        if is_stored(run.store, again := with_effort(request, task=task.id, effort=effort))
     ]
-    return sharpest(
+    damaged = [pair for pair in rounds if any(is_damaged(run.store, each) for each in pair)]
+    more = [pair for pair in rounds if is_stored(run.store, pair[0]) and pair not in damaged]
+    found = sharpest(
         withhold(load(run.store, request), load(run.store, reference)),
         ((load(run.store, again), load(run.store, ours)) for again, ours in more),
     )
+    return without_damaged(found, [again.effort for again, _ in damaged])
 
 
 def _recorded(run: Run, snapshot: Snapshot) -> Marksheet | None:
@@ -317,12 +328,41 @@ def _recorded(run: Run, snapshot: Snapshot) -> Marksheet | None:
     return recorded.marksheet if recorded and recorded.commit == snapshot.commit else None
 
 
-def _record(run: Run, results: Sequence[AssignmentResults]) -> None:
-    """Keep what was given, so that grading again moves a measured mark only when more than noise says so."""
-    for team in (team for result in results for team in result.teams):
-        given = RecordedMarks(commit=team.snapshot.commit, marksheet=team.marksheet)
-        if run.store.read(_marks_name(team.snapshot), RecordedMarks) != given:
-            run.store.write(_marks_name(team.snapshot), given)
+def _record(run: Run, desk: _Desk, collected: Collected, given: Marksheet) -> None:
+    """Keep the last settled mark of each criterion, so that only more than noise moves it afterwards.
+
+    A mark that is open, or that a person must look at, replaces none. Of a commit that we could not take
+    for a reason of ours nothing is known, so what is recorded stays; for another commit it begins anew.
+    """
+    snapshot = collected.snapshot
+    if snapshot.problem_is_ours:
+        return
+    provisional = _provisional(run, desk, collected, given)
+    before = _recorded(run, snapshot)
+    kept = {mark.criterion: mark for mark in before.marks} if before else {}
+    kept |= {
+        mark.criterion: mark
+        for mark in given.marks
+        if mark.points is not None and not mark.needs_person and mark.criterion not in provisional
+    }
+    sheet = given.model_copy(update={"marks": tuple(kept.values()), "total": None, "flags": ()})
+    record = RecordedMarks(commit=snapshot.commit, marksheet=sheet)
+    if run.store.read(_marks_name(snapshot), RecordedMarks) != record:
+        run.store.write(_marks_name(snapshot), record)
+
+
+def _provisional(run: Run, desk: _Desk, collected: Collected, given: Marksheet) -> set[str]:
+    """Criteria of tasks in doubt that are yet to be examined with more samples: all their figures sharpen."""
+    request = _request(run, desk.material, collected)
+    if request is None:
+        return set()
+    waiting = {
+        task
+        for task in tasks_in_doubt(given, desk.rubric)
+        for effort in EFFORTS
+        if not is_stored(run.store, with_effort(request, task=task, effort=effort))
+    }
+    return {criterion.id for criterion in desk.rubric.criteria if criterion.task in waiting}
 
 
 def _marks_name(snapshot: Snapshot) -> str:

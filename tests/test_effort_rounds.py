@@ -1,5 +1,6 @@
 """Spend more samples, then ask a person: the toy course with a figure whose noise is real."""
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 
@@ -8,7 +9,7 @@ import pytest
 from grader import pipeline
 from grader.demo.forge import Forge
 from grader.pipeline import Run
-from grader.records import Status
+from grader.records import Examination, Status
 from grader.store import Store
 
 RIGHT = "def add(a, b):\n    return a + b\n\ndef mean_of(numbers):\n    return sum(numbers) / len(numbers)\n"
@@ -181,3 +182,87 @@ def test_stopped_before_any_examination_the_same_command_goes_on_and_nothing_run
     mark, after, _ = graded(run)
     assert before + after == everything
     assert mark == quiet
+
+
+def stopped_at(run, count):
+    """Kill a run before its examination of this number."""
+    ran = Ran()
+
+    def stumble(assignment, team, event):
+        if event.startswith("running") and len(ran) == count:
+            raise Stop
+        ran(assignment, team, event)
+
+    with pytest.raises(Stop):
+        pipeline.grade(replace(run, observe=stumble), ["t1_toy"])
+
+
+@pytest.mark.parametrize(("spread", "stop_at"), [(6.5, 2), (12, 2), (12, 4), (60, 4)])
+def test_a_report_between_the_rounds_records_nothing_that_more_samples_may_change(
+    noisy, run_for, tmp_path, spread, stop_at
+):
+    run = run_for(noisy(spread), "ada")
+    quiet = pipeline.grade(replace(run, store=Store(tmp_path / "quiet"), out=tmp_path / "o"), ["t1_toy"])
+    stopped_at(run, stop_at)
+    pipeline.close_books(run)
+    assert pipeline.grade(run, ["t1_toy"]).marksheets("t1_toy") == quiet.marksheets("t1_toy")
+
+
+SECOND = """
+[[criteria]]
+id = "second"
+title = "A figure of the same task that is sure at first"
+points = 20
+kind = "metric"
+task = "count"
+metric = "second_error"
+"""
+
+
+def test_a_sure_figure_beside_an_unsure_one_is_not_recorded_before_both_are_as_sharp_as_they_get(
+    noisy, run_for, tmp_path
+):
+    more = """
+    second = 50.0 - 0.8 * (exam.samples(1) == 1)
+    measure("second_error", second, unit="", n=exam.samples(25), standard_error=0.6, sampled=True)
+    measure("second_error_baseline", 100.0, unit="", n=25)
+"""
+    tree = noisy(6.5, fails=more.strip())
+    rubric = tree.rubric_path("t1_toy")
+    rubric.write_text(rubric.read_text() + SECOND)
+    bands = json.loads(tree.bands_path("t1_toy").read_text())
+    bands["bands"]["second_error"] = bands["bands"]["mean_error"]
+    tree.bands_path("t1_toy").write_text(json.dumps(bands))
+    run = run_for(tree, "ada")
+    quiet = pipeline.grade(replace(run, store=Store(tmp_path / "quiet"), out=tmp_path / "o"), ["t1_toy"])
+    stopped_at(run, 2)
+    (before,) = pipeline.close_books(run).marksheets("t1_toy")
+    (after,) = pipeline.grade(run, ["t1_toy"]).marksheets("t1_toy")
+    first, last = (next(m for m in s.marks if m.criterion == "second") for s in (before, after))
+    assert first.points != last.points
+    assert not first.needs_person
+    assert (after,) == quiet.marksheets("t1_toy")
+
+
+def stored_examination(run, team, effort):
+    for path in run.store.path("examinations").glob("*/examination.json"):
+        found = Examination.model_validate_json(path.read_bytes())
+        if (found.team, found.environment.effort) == (team, effort):
+            return path
+    raise LookupError(team)
+
+
+@pytest.mark.parametrize("whose", ["ada", "reference"])
+def test_a_damaged_examination_with_more_samples_counts_as_absent_and_is_made_anew(noisy, run_for, whose):
+    run = run_for(noisy(6.5), "ada")
+    sharp, _, _ = graded(run)
+    damaged = stored_examination(run, whose, 4)
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    report = pipeline.close_books(run)
+    (team,) = report.results[0].teams
+    mark = next(m for m in team.marksheet.marks if m.criterion == "precision")
+    assert (mark.measurement.n, mark.needs_person) == (25, True)
+    assert "4 times the samples is damaged" in team.examination.notes[-1]
+    again, ran, _ = graded(run)
+    assert ran == [(whose, 4)]
+    assert again == sharp

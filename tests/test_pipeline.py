@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from grader import pipeline
+from grader.collect.collector import not_collected
 from grader.course.tree import CourseTree
 from grader.demo.forge import Forge
 from grader.pipeline import Run
-from grader.records import CellState, Decision, RecordedMarks
+from grader.records import CellState, Decision, Examination, RecordedMarks
 from grader.store import Store
 
 RIGHT = "def add(a, b):\n    return a + b\n\ndef mean_of(numbers):\n    return sum(numbers) / len(numbers)\n"
@@ -256,24 +257,123 @@ def test_a_changed_rubric_runs_nothing_again(toy_tree, give, run_for):
     assert not any(event == "running" for _, _, event in events)
 
 
-def test_a_measured_mark_stands_until_more_than_noise_moves_it(toy_tree, give, run_for):
+@pytest.fixture
+def measured_as(toy_tree):
+    """The check finds this figure from now on; a changed check is a new examination."""
     check = toy_tree.checks_dir("t1_toy") / "hidden" / "test_mean.py"
     original = check.read_text()
 
-    def measured(value, error):
-        """The check finds this; a changed check is a new examination."""
+    def change(value, error=0.5):
         new = original.replace('measure("mean_error", error,', f'measure("mean_error", {value},')
         check.write_text(new.replace("standard_error=0.0", f"standard_error={error}"))
-        marks = sheet(pipeline.grade(run, ["t1_toy"]), "ada").marks
-        return next(mark for mark in marks if mark.criterion == "precision")
 
+    return change
+
+
+def precision_of(grades, team="ada"):
+    return next(mark for mark in sheet(grades, team).marks if mark.criterion == "precision")
+
+
+def test_a_measured_mark_stands_until_more_than_noise_moves_it(give, run_for, measured_as):
     give("ada", RIGHT)
     run = run_for("ada")
-    assert measured(40, 1).points == Decimal("12.5")  # (100 - 38) / 100 of 20, on the grid of 0.5
-    noisy = measured(42, 1)
-    assert noisy.points == Decimal("12.5")
-    assert "the recorded 12.5 stand" in noisy.reason
-    assert measured(60, 1).points == Decimal("8.5")  # more than noise
+
+    def measured(value):
+        measured_as(value)
+        return precision_of(pipeline.grade(run, ["t1_toy"]))
+
+    assert measured(40).points == Decimal("12.0")  # (100 - 39) / 100 of 20, on the grid of 0.5
+    noisy = measured(43)
+    assert noisy.points == Decimal("12.0")
+    assert "the recorded 12.0 stand" in noisy.reason
+    assert measured(60).points == Decimal("8.0")  # more than noise
+
+
+def test_a_report_before_the_work_is_examined_anew_forgets_no_recorded_mark(give, run_for, measured_as):
+    give("ada", RIGHT)
+    run = run_for("ada")
+    measured_as(40)
+    assert precision_of(pipeline.grade(run, ["t1_toy"])).points == Decimal("12.0")
+    measured_as(43)
+    assert precision_of(pipeline.close_books(run)).points is None
+    assert precision_of(pipeline.grade(run, ["t1_toy"])).points == Decimal("12.0")
+
+
+def test_a_failure_of_ours_forgets_no_recorded_mark(give, run_for, measured_as, toy_tree):
+    give("ada", RIGHT)
+    run = run_for("ada")
+    measured_as(40)
+    pipeline.grade(run, ["t1_toy"])
+    measured_as("open('/nowhere')")
+    assert precision_of(pipeline.grade(run, ["t1_toy"])).points is None
+    measured_as(43)
+    assert precision_of(pipeline.grade(run, ["t1_toy"])).points == Decimal("12.0")
+
+
+def test_a_repository_that_cannot_be_reached_forgets_no_recorded_mark(give, run_for, measured_as, toy_tree):
+    give("ada", RIGHT)
+    run = run_for("ada")
+    measured_as(40)
+    pipeline.grade(run, ["t1_toy"])
+    recorded = run.store.read("marks/t1_toy/ada.json", RecordedMarks)
+    gone = not_collected(run.roster.teams[0], toy_tree.assignment("t1_toy"))
+    run.store.write("collection/t1_toy/ada.json", gone)
+    assert precision_of(pipeline.close_books(run)).points is None
+    assert run.store.read("marks/t1_toy/ada.json", RecordedMarks) == recorded
+    measured_as(43)
+    assert precision_of(pipeline.grade(run, ["t1_toy"])).points == Decimal("12.0")
+
+
+def test_a_mark_that_a_person_must_look_at_does_not_become_the_recorded_one(give, run_for, measured_as):
+    give("ada", RIGHT)
+    run = run_for("ada")
+    measured_as(40, error=10)
+    assert precision_of(pipeline.grade(run, ["t1_toy"])).points == Decimal("12.0")
+    measured_as(42, error=9)
+    assert precision_of(pipeline.grade(run, ["t1_toy"])).points == Decimal("11.5")
+    recorded = run.store.read("marks/t1_toy/ada.json", RecordedMarks)
+    assert {mark.criterion for mark in recorded.marksheet.marks} == {"add", "mean", "essay"}
+
+
+def stored_examination(run, team, effort=1):
+    """The file with what was found out about a team."""
+    for path in run.store.path("examinations").glob("*/examination.json"):
+        found = Examination.model_validate_json(path.read_bytes())
+        if (found.team, found.environment.effort) == (team, effort):
+            return path
+    raise LookupError(team)
+
+
+def cut_off(path):
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def test_a_damaged_examination_costs_one_team_its_report_and_is_made_anew(give, run_for):
+    for handle in ("ada", "bob"):
+        give(handle, f"{RIGHT}# {handle}\n")
+    run = run_for("ada", "bob")
+    before = pipeline.grade(run, ["t1_toy"])
+    cut_off(stored_examination(run, "ada"))
+    report = pipeline.close_books(run)
+    assert sheet(report, "bob") == sheet(before, "bob")
+    assert sheet(report, "ada").total is None
+    ada = next(team for team in report.results[0].teams if team.marksheet.team == "ada")
+    assert "is damaged" in ada.examination.outcomes[0].message
+    assert {case.team for case in report.cases()} == {"ada"}
+    events = []
+    again = pipeline.grade(replace(run, observe=lambda *event: events.append(event)), ["t1_toy"])
+    assert {team for _, team, event in events if event == "running"} == {"ada"}
+    assert sheet(again, "ada") == sheet(before, "ada")
+
+
+def test_where_our_own_examination_is_damaged_nobody_is_blamed_until_it_is_made_anew(give, run_for):
+    give("bob", WRONG)
+    run = run_for("bob")
+    before = pipeline.grade(run, ["t1_toy"])
+    cut_off(stored_examination(run, "reference"))
+    add = next(m for m in sheet(pipeline.close_books(run), "bob").marks if m.criterion == "add")
+    assert (add.points, add.needs_person) == (None, True)
+    assert sheet(pipeline.grade(run, ["t1_toy"]), "bob") == sheet(before, "bob")
 
 
 def test_marks_that_were_recorded_for_another_commit_do_not_count(toy_tree, give, run_for):

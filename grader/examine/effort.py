@@ -6,7 +6,7 @@ checks stay those that the whole class was asked, so more samples can neither pa
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from grader.records import Examination, Measurement, Status
 
@@ -61,3 +61,13 @@ def sharpest(first: Examination, more: Iterable[tuple[Examination, Examination]]
     for again, reference in more:
         first = sharpened(first, again, reference)
     return first
+
+
+def without_damaged(first: Examination, efforts: Collection[int]) -> Examination:
+    """The same examination, with a note for each effort whose stored examination cannot be read."""
+    notes = (
+        f"What is stored of the examination with {effort} times the samples is damaged and does not count; "
+        "the next `grader grade` examines again what is still unsure."
+        for effort in sorted(set(efforts))
+    )
+    return first.model_copy(update={"notes": (*first.notes, *notes)})
