@@ -18,13 +18,13 @@ from grader.course.scale import DIGITS
 from grader.course.tree import CourseTree
 from grader.data.data_sets import data_digest
 from grader.errors import GraderError
-from grader.examine.effort import EFFORTS, sharpest, without_damaged
+from grader.examine.effort import EFFORTS
 from grader.examine.request import ExamRequest, Material, Work, digest, new_request, with_effort
-from grader.examine.scheduler import examine_all, is_damaged, is_stored, load
-from grader.examine.withhold import withhold
+from grader.examine.rounds import found_out, is_to_be_sharpened
+from grader.examine.scheduler import examine_all, load
 from grader.mark.gradebook import gradebook
 from grader.mark.rubric import mark, tasks_in_doubt
-from grader.records import Examination, GradeRow, Marksheet, RecordedMarks, Snapshot, Team
+from grader.records import GradeRow, Marksheet, RecordedMarks, Snapshot, Team
 from grader.report.attention import Case, Urgency
 from grader.report.publish import AssignmentResults, ClassResults, Published, TeamResult, publish
 from grader.store import Store
@@ -290,7 +290,7 @@ def _results(run: Run, assignment: Assignment, marks: ClassMarks) -> AssignmentR
 def _marked(run: Run, desk: _Desk, collected: Collected) -> TeamResult:
     """The marksheet of one team, from what is stored."""
     snapshot, request = collected.snapshot, _request(run, desk.material, collected)
-    examination = _stored(run, request, desk.reference) if request else None
+    examination = found_out(run.store, request, desk.reference) if request else None
     marksheet = mark(
         snapshot=snapshot,
         examination=examination,
@@ -301,25 +301,6 @@ def _marked(run: Run, desk: _Desk, collected: Collected) -> TeamResult:
         recorded=_recorded(run, snapshot),
     )
     return TeamResult(snapshot=snapshot, examination=examination, marksheet=marksheet)
-
-
-def _stored(run: Run, request: ExamRequest, reference: ExamRequest) -> Examination:
-    """What was found out: held against our reference, and each task with the most samples that were drawn."""
-    rounds = [
-        (
-            with_effort(request, task=task.id, effort=effort),
-            with_effort(reference, task=task.id, effort=effort),
-        )
-        for task in request.material.assignment.tasks
-        for effort in EFFORTS
-    ]
-    damaged = [pair for pair in rounds if any(is_damaged(run.store, each) for each in pair)]
-    more = [pair for pair in rounds if is_stored(run.store, pair[0]) and pair not in damaged]
-    found = sharpest(
-        withhold(load(run.store, request), load(run.store, reference)),
-        ((load(run.store, again), load(run.store, ours)) for again, ours in more),
-    )
-    return without_damaged(found, [again.effort for again, _ in damaged])
 
 
 def _recorded(run: Run, snapshot: Snapshot) -> Marksheet | None:
@@ -356,12 +337,8 @@ def _provisional(run: Run, desk: _Desk, collected: Collected, given: Marksheet) 
     request = _request(run, desk.material, collected)
     if request is None:
         return set()
-    waiting = {
-        task
-        for task in tasks_in_doubt(given, desk.rubric)
-        for effort in EFFORTS
-        if not is_stored(run.store, with_effort(request, task=task, effort=effort))
-    }
+    doubtful = tasks_in_doubt(given, desk.rubric)
+    waiting = {task for task in doubtful if is_to_be_sharpened(run.store, request, task)}
     return {criterion.id for criterion in desk.rubric.criteria if criterion.task in waiting}
 
 
