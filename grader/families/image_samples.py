@@ -58,12 +58,20 @@ def company_gap(generator: ImageGenerator, z: Float[Tensor, "B d"], *, seed: int
     return seed_dependence.company_gap(first, reordered=reordered, order=order, alone=alone)
 
 
-def copies_found(samples: Float[Tensor, "n channels side side"], images: ImageSplit) -> dict[str, CopyTest]:
+def copies_found(
+    samples: Float[Tensor, "n channels side side"], images: ImageSplit, *, portion: int
+) -> dict[str, CopyTest]:
     """Test for near copies of the training images, and of the held-out ones, which a submission may own too.
 
     The 8 x 8 digits are public, so a submission could bring along those that are held out. Blends of two
-    training images are found as well: nobody needs an adversary to make them.
+    training images are found as well: nobody needs an adversary to make them. What is returned is found in
+    the portion of the samples that has most of it.
     """
+    found = [_copies_in(part, images) for part in torch.split(samples, portion)]
+    return {name: max((each[name] for each in found), key=lambda test: test.share) for name in found[0]}
+
+
+def _copies_in(samples: Float[Tensor, "n channels side side"], images: ImageSplit) -> dict[str, CopyTest]:
     side, shift = images.side, int(images.side >= LARGE_SIDE)
     some, train, held_out = (
         _planes(each) for each in (samples[:MOST_COMPARED], images.train, images.held_out)

@@ -38,3 +38,15 @@ def variety(images: Float[Tensor, "n *pixels"], *, like: Float[Tensor, "m *pixel
         raise ValueError("like: expected images that differ from each other, got one image over and over")
     distinct = len(torch.unique(rows.mul(1000).round(), dim=0)) / len(rows)
     return Variety(distinct=distinct, spread=float(rows.var(0).sum()) / total)
+
+
+def least_variety(
+    images: Float[Tensor, "n *pixels"], *, portion: int, like: Float[Tensor, "m *pixels"]
+) -> Variety:
+    """The lowest figures of any portion: images that are varied at first do not hide later ones that are not.
+
+    Raises:
+        ValueError: as `variety`, for a portion.
+    """
+    found = [variety(part, like=like) for part in torch.split(images, portion)]
+    return Variety(distinct=min(each.distinct for each in found), spread=min(each.spread for each in found))

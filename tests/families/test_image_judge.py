@@ -73,11 +73,13 @@ def test_real_digits_are_nearer_than_linear_ones(judge, digits, linear):
 
 
 def test_copies_of_training_and_of_held_out_images_are_both_found(digits, linear):
-    found = copies_found(digits.held_out.repeat(2, 1, 1, 1), digits)
+    found = copies_found(digits.held_out.repeat(2, 1, 1, 1), digits, portion=3000)
     assert found["held-out"].found_copies
     assert not found["training"].found_copies
-    assert copies_found(digits.train * 0.98, digits)["training"].found_copies
-    assert not any(each.found_copies for each in copies_found(linear, digits).values())
+    assert copies_found(digits.train * 0.98, digits, portion=3000)["training"].found_copies
+    assert not any(each.found_copies for each in copies_found(linear, digits, portion=3000).values())
+    late = torch.cat([linear, digits.train[:1000]])
+    assert copies_found(late, digits, portion=1000)["training"].share == 1
 
 
 def test_variety_sees_one_image_over_and_over(digits):

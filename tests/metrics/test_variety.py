@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from grader.data.digits import load_digits
-from grader.metrics.variety import variety
+from grader.metrics.variety import least_variety, variety
 
 DIGITS = load_digits().intensity
 
@@ -51,3 +51,10 @@ def test_images_that_differ_by_less_than_a_thousandth_are_not_distinct():
 def test_what_cannot_be_compared_is_refused(images: Tensor, like: Tensor, message: str):
     with pytest.raises(ValueError, match=message):
         variety(images, like=like)
+
+
+def test_what_is_varied_at_first_does_not_hide_what_is_not_later():
+    late = torch.cat([DIGITS, DIGITS[:1].repeat(len(DIGITS), 1)])
+    assert variety(late, like=DIGITS).spread > 0.2
+    found = least_variety(late, portion=len(DIGITS), like=DIGITS)
+    assert (found.distinct, found.spread) == (1 / len(DIGITS), 0)

@@ -30,7 +30,7 @@ from grader.metrics.diffusion_oracle import CHANCE, GaussianData, ancestral_laws
 from grader.metrics.diffusion_process import Schedule, ancestral_samples, linear_schedule, q_sample
 from grader.metrics.intervals import paired_difference
 from grader.metrics.same_law import OF_CHANCE, portions_gap
-from grader.metrics.variety import variety
+from grader.metrics.variety import least_variety
 
 pytestmark = pytest.mark.task("ddpm")
 
@@ -253,17 +253,15 @@ def all_ddpm_samples(exam, ddpm_painter, ddpm_samples, drawn):
 
 
 def test_samples_are_varied(all_ddpm_samples, images):
-    for portion in all_ddpm_samples.split(SAMPLES):
-        found = variety(portion, like=images.held_out)
-        assert found.distinct > 0.5, f"only {found.distinct:.0%} of the samples differ from each other"
-        assert found.spread > 0.5, (
-            f"the samples have {found.spread:.0%} of the variance of real images; 50 % are needed"
-        )
+    found = least_variety(all_ddpm_samples, portion=SAMPLES, like=images.held_out)
+    assert found.distinct > 0.5, f"only {found.distinct:.0%} of the samples differ from each other"
+    assert found.spread > 0.5, (
+        f"the samples have {found.spread:.0%} of the variance of real images; 50 % are needed"
+    )
 
 
 def test_samples_are_no_copies(all_ddpm_samples, images):
-    portions = all_ddpm_samples.split(SAMPLES)
-    for name, found in (each for portion in portions for each in copies_found(portion, images).items()):
+    for name, found in copies_found(all_ddpm_samples, images, portion=SAMPLES).items():
         assert not found.found_copies, (
             f"{found.share:.0%} of the samples are (nearly) {name} images; up to {found.limit:.0%} is chance"
         )
