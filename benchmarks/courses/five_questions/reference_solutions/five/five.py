@@ -5,11 +5,13 @@ import torch
 
 
 def softmax(x):
+    x = np.asarray(x)
     shifted = np.exp(x - x.max(axis=-1, keepdims=True))
     return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
 def distances(a, b):
+    a, b = np.asarray(a), np.asarray(b)
     return np.sqrt(((a[:, None] - b[None]) ** 2).sum(axis=-1))
 
 
