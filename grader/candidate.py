@@ -38,6 +38,7 @@ __all__ = ["Candidate", "Generator", "Prop", "Remote", "RemoteCallable"]
 START_S = 120.0
 """Longest wait for a worker that runs no code of the submission yet; importing torch is in it."""
 MESSAGE_CHARACTERS = 500
+PLACE_CHARACTERS = 200
 
 _STEP = re.compile(r"(.*?, line \d+(, in [^\s:]+)?):")
 
@@ -119,7 +120,8 @@ class Candidate:
 
     def has(self, name: str) -> bool:
         """Whether the task's module defines `name`."""
-        return bool(getattr(self, name).ask("has"))
+        function = getattr(self, name)
+        return _yes_or_no(function.ask("has"), f"`{name}`")
 
     @property
     def failure(self) -> CandidateError | None:
@@ -246,7 +248,7 @@ class Remote:
 
     def has(self, path: str) -> bool:
         """Whether there is an attribute at a dotted path."""
-        return bool(self._at(path).ask("has"))
+        return _yes_or_no(self._at(path).ask("has"), f"`{self.type_name}.{path}`")
 
     def drop(self) -> None:
         """Let the worker forget the object; every handle of it is invalid from now on."""
@@ -298,6 +300,13 @@ def _public(name: str) -> str:
     return name
 
 
+def _yes_or_no(answer: object, subject: str) -> bool:
+    if not isinstance(answer, bool):
+        kind = type(answer).__name__
+        raise WrongAnswer(f"whether {subject} is defined was answered by a {kind}, not a bool")
+    return answer
+
+
 def _error(complaint: Complaint, subject: str, module: str) -> CandidateError:
     """The error that a complaint of the worker stands for, in words for the student."""
     is_import = subject == f"`import {module}`"
@@ -312,11 +321,12 @@ def _error(complaint: Complaint, subject: str, module: str) -> CandidateError:
             return WrongAnswer(f"{subject} gave an answer that cannot be sent: {complaint.message}")
     what = f"{f'importing {module}' if is_import else subject} raised {complaint.type_name}"
     place = _place(complaint.trace)
-    message = visible(complaint.message, limit=MESSAGE_CHARACTERS - len(what) - len(place) - 2)
+    left = MESSAGE_CHARACTERS - len(what) - len(place) - 2
+    message = visible(complaint.message, limit=max(left, 1))
     return CandidateRaised(what + (f": {message}" if message else "") + place)
 
 
 def _place(trace: tuple[str, ...]) -> str:
     """Where it was raised: ' (cell 7, line 3, in encode)', without the line's text."""
     found = _STEP.match(trace[-1]) if trace else None
-    return f" ({found[1]})" if found else ""
+    return f" ({visible(found[1], limit=PLACE_CHARACTERS)})" if found else ""

@@ -1,11 +1,12 @@
 """The candidate as a check sees it: attributes become questions, failures become words for the student."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from grader.candidate import Candidate, Generator, Remote, RemoteCallable
+from grader.candidate import MESSAGE_CHARACTERS, Candidate, Generator, Remote, RemoteCallable
 from grader.course.model import Limits
 from grader.errors import (
     CandidateDied,
@@ -19,6 +20,7 @@ from grader.errors import (
 )
 from grader.records import Chunk, Limit, Prepared
 from grader.sandbox.fake import FakeSandbox, Move
+from grader.sandbox.frames import MAGIC, PREAMBLE
 from grader.sandbox.questions import Packer
 from grader.sandbox.seam import Ending, SessionSpec
 
@@ -394,3 +396,21 @@ def test_a_closed_candidate_is_not_asked_again():
     assert candidate.close() == candidate.close()
     with pytest.raises(RuntimeError, match="this candidate was closed"):
         candidate.has("VAE")
+
+
+@pytest.mark.parametrize("lie", [np.zeros(2), [], 1, "yes", None])
+def test_whether_a_name_is_there_is_answered_by_yes_or_no_alone(lie):
+    told = r"^whether `encode` is defined was answered by a \w+, not a bool$"
+    with scripted(frame(3, lie)) as candidate, pytest.raises(WrongAnswer, match=told):
+        candidate.has("encode")
+
+
+def test_the_longest_names_and_places_leave_a_message_of_the_promised_length():
+    long = "x" * 400
+    error = {"kind": "raised", "type": long, "message": long * 3, "trace": [f"{long[:280]}, line 1: y"]}
+    head = json.dumps({"id": 4, "ok": False, "error": error}).encode()
+    named = REF.replace(b"VAE", b"V" * 100)
+    start = [PREAMBLE.pack(MAGIC, len(part), 0) + part for part in (named, head)]
+    with scripted(*start) as candidate, pytest.raises(CandidateRaised) as caught:
+        candidate.VAE().encode(1)
+    assert len(str(caught.value)) <= MESSAGE_CHARACTERS

@@ -7,9 +7,12 @@ import numpy as np
 
 from grader.errors import CandidateTimeout
 from grader.sandbox.frames import CAPS, PREAMBLE, Bytes, Caps, read_preamble
+from grader.sandbox.strict_json import unreadable
 
 BUFFER_BYTES = 4 << 20
 """Asked for on both sides of the pair; a kernel may grant less."""
+LOOK_S = 0.1
+"""While the other end does not read, how often to look whether it is sending in its turn."""
 
 
 class Channel:
@@ -29,15 +32,16 @@ class Channel:
 
         Raises:
             CandidateTimeout: the worker did not read all of it by the deadline.
+            ProtocolViolation: it does not read, and sends what nobody has asked for yet.
         """
         for buffer in frame:
             rest = buffer
             while rest:
-                self._wait_until(deadline)
+                self._wait_until(min(deadline, time.monotonic() + LOOK_S))
                 try:
                     rest = rest[self._socket.send(rest) :]
                 except TimeoutError:
-                    raise _late() from None
+                    self._go_on_sending(deadline)
                 except ConnectionError:
                     raise EOFError from None
 
@@ -83,6 +87,13 @@ class Channel:
                 raise EOFError
             rest = rest[got:]
         return result
+
+    def _go_on_sending(self, deadline: float) -> None:
+        """Whoever sends before it has read the question would have both ends wait for each other."""
+        if time.monotonic() >= deadline:
+            raise _late()
+        if self.has_unread():
+            raise unreadable("it came before it was asked for")
 
     def _wait_until(self, deadline: float) -> None:
         left_s = deadline - time.monotonic()

@@ -3,12 +3,13 @@
 import signal
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from grader.course.model import Limits
 from grader.errors import CandidateDied, CandidateError, CandidateTimeout, GraderError, SandboxError
 from grader.records import Limit
 from grader.sandbox.channel import Channel
-from grader.sandbox.frames import Answer, Ref, read_answer
+from grader.sandbox.frames import CAPS, Answer, Ref, read_answer
 from grader.sandbox.questions import Packer
 from grader.sandbox.seam import Ending, Session
 from grader.sandbox.strict_json import unreadable
@@ -23,7 +24,9 @@ class Conversation:
     def __init__(self, session: Session, limits: Limits) -> None:
         self._session = session
         self._limits = limits
-        self._channel = Channel(session.channel)
+        most_bytes = limits.memory_mib << 20  # a worker that could hold more than that does not exist
+        self._caps = replace(CAPS, body_bytes=min(CAPS.body_bytes, most_bytes))
+        self._channel = Channel(session.channel, self._caps)
         self._asked = 0
         self._is_waiting = False
         self.failure: GraderError | None = None
@@ -99,7 +102,7 @@ class Conversation:
             raise unreadable("it came before it was asked for")
         self._asked += 1
         self._channel.send(packer.frame({"id": self._asked, **question}), deadline)
-        answer = read_answer(*self._channel.receive(deadline), make_ref=make_ref)
+        answer = read_answer(*self._channel.receive(deadline), caps=self._caps, make_ref=make_ref)
         if answer.id != self._asked:
             raise unreadable("it belongs to a question that was not asked")
         return answer

@@ -17,6 +17,7 @@ direction, our own values to bytes, is in `questions`.
 import itertools
 import math
 import struct
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -41,6 +42,8 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "float64": np.dtype("<f8"),
 }
 FLOATS = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+ALIKE = 32
+"""Keys of one dict that may share a hash; tuples can be chosen so that all do, and each costs all others."""
 COMPLAINTS = ("raised", "missing", "not_implemented", "cannot_send")
 
 Array = NDArray[Any]
@@ -221,12 +224,18 @@ class _Reader:
 
     def _dict(self, pairs: list[object], depth: int) -> dict[object, object]:
         result: dict[object, object] = {}
+        alike: Counter[int] = Counter()
         for pair in pairs:
             if not isinstance(pair, list) or len(pair) != 2:
                 raise unreadable("an entry of a dict is not a key and a value")
             key = self._value(pair[0], depth + 1)
-            if not _is_key(key) or key in result:
-                raise unreadable(f"a dict has the key {_quoted(key)} twice, or it cannot be a key")
+            if not _is_key(key):
+                raise unreadable(f"a dict has the key {_quoted(key)}, which cannot be one")
+            alike[hash(key)] += 1
+            if alike[hash(key)] > ALIKE:
+                raise unreadable(f"a dict has more than {ALIKE} keys of the same hash")
+            if key in result:
+                raise unreadable(f"a dict has the key {_quoted(key)} twice")
             result[key] = self._value(pair[1], depth + 1)
         return result
 

@@ -16,5 +16,5 @@ def visible(text: str, *, limit: int = 500) -> str:
     Returns:
         One line without leading or trailing blanks.
     """
-    line = make_visible(" ".join(text.split()))
+    line = make_visible(" ".join(text.split())[: limit + 1])  # what is cut off anyway may be very long
     return line if len(line) <= limit else line[: limit - 1] + "…"

@@ -1,5 +1,6 @@
 """Frames over a socket: whole or not at all, and never later than the deadline."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from grader.errors import CandidateTimeout, ProtocolViolation
-from grader.sandbox.channel import Channel
+from grader.sandbox.channel import LOOK_S, Channel
 from grader.sandbox.frames import MAGIC, PREAMBLE
 
 
@@ -81,6 +82,33 @@ def test_sending_to_a_worker_that_does_not_read_is_a_timeout(ends):
     channel, _ = ends
     with pytest.raises(CandidateTimeout):
         channel.send([memoryview(bytes(64 << 20))], soon(0.2))
+
+
+def test_a_worker_that_sends_in_its_turn_and_does_not_read_is_found_out_before_the_deadline(ends):
+    channel, theirs = ends
+    theirs.setblocking(False)
+    with contextlib.suppress(BlockingIOError):
+        while theirs.send(bytes(1 << 20)):
+            pass
+    started = time.monotonic()
+    with pytest.raises(ProtocolViolation, match="it came before it was asked for"):
+        channel.send([memoryview(bytes(64 << 20))], soon(30))
+    assert time.monotonic() - started < 5
+
+
+def test_a_worker_that_reads_slowly_is_waited_for(ends):
+    channel, theirs = ends
+
+    def read_late():
+        time.sleep(3 * LOOK_S)
+        got = 0
+        while got < 16 << 20:
+            got += len(theirs.recv(1 << 20))
+
+    thread = threading.Thread(target=read_late)
+    thread.start()
+    channel.send([memoryview(bytes(16 << 20))], soon(10))
+    thread.join()
 
 
 def test_half_a_frame_and_then_the_end_is_the_end(ends):

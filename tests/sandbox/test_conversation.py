@@ -105,6 +105,15 @@ def test_a_body_beyond_all_limits_is_refused():
     assert refused(PREAMBLE.pack(MAGIC, 2, 1 << 60)).startswith("its arrays have 1152921504606846976 bytes")
 
 
+def test_an_answer_larger_than_the_memory_of_the_session_is_refused_before_it_comes():
+    session = FakeSandbox([HELLO, PREAMBLE.pack(MAGIC, 2, (64 << 20) + 1)])
+    limits = Limits(memory_mib=64)
+    conversation = Conversation(session.start(SessionSpec(None, limits)), limits)
+    conversation.greet(1.0)
+    with pytest.raises(ProtocolViolation, match="have 67108865 bytes, at most 67108864 are allowed"):
+        ask(conversation)
+
+
 def test_silence_is_a_timeout_for_ever():
     conversation = converse(HELLO, Move.NOTHING)
     for _ in range(2):
