@@ -4,9 +4,10 @@ VENV        := .venv
 BIN         := $(VENV)/bin
 CONSTRAINTS ?= constraints.txt
 PACKAGES    := bwrap:bubblewrap git:git
+SERVICES    := /usr/lib/postgresql/*/bin/initdb:postgresql
 
 .DEFAULT_GOAL := help
-.PHONY: help install system demo test lint types layers unit clean
+.PHONY: help install system services demo test lint types layers unit clean
 
 help:
 	@echo "make demo   install what is missing and grade a small class"
@@ -26,9 +27,19 @@ system:
 	  echo "missing:$$missing; ask an administrator for: apt-get install$$missing"; exit 2; fi; \
 	echo "installing$$missing"; $$run apt-get update -qq && $$run apt-get install -y -qq $$missing >/dev/null
 
+# Servers that tests start for themselves. The gate installs them where it may; elsewhere their tests are skipped.
+services:
+	@missing=""; \
+	for pair in $(SERVICES); do ls $${pair%%:*} >/dev/null 2>&1 || missing="$$missing $${pair##*:}"; done; \
+	if [ -z "$$missing" ] || ! command -v apt-get >/dev/null 2>&1; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then run=""; elif sudo -n true 2>/dev/null; then run="sudo"; else exit 0; fi; \
+	echo "installing$$missing for the tests"; \
+	{ $$run apt-get update -qq && $$run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+	  --no-install-recommends $$missing; } >/dev/null 2>&1 || echo "not installed:$$missing; its tests are skipped"
+
 $(VENV)/installed: pyproject.toml $(CONSTRAINTS) | system
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[dev,rgb]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[dev,rgb,postgres]'
 	@touch $@
 
 install: $(VENV)/installed
