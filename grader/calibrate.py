@@ -13,10 +13,11 @@ from pathlib import Path
 from grader.course.model import Band, Bands, Criterion
 from grader.course.tree import CourseTree
 from grader.errors import ConfigurationError, GraderError
+from grader.examine.executor import Report
 from grader.examine.request import engine_digest, environment_lock, new_request
-from grader.examine.scheduler import examine_all, load
+from grader.examine.scheduler import OpenExecutor, Scheduler, load
 from grader.metrics.intervals import tolerance_factor
-from grader.pipeline import Observer, material_of
+from grader.pipeline import material_of
 from grader.records import Examination, Measurement, Status
 from grader.store import Store, write_whole
 
@@ -28,9 +29,9 @@ def calibrate(
     assignment: str,
     *,
     seeds: int,
-    slots: int,
+    executor: OpenExecutor,
     sandbox: str,
-    observe: Observer,
+    observe: Report,
     tasks: tuple[str, ...] = (),
 ) -> Path:
     """Examine the reference under several seeds and write its bands.
@@ -48,13 +49,8 @@ def calibrate(
         new_request(material.reference, material, sandbox=sandbox, seed=seed, tasks=tasks) for seed in chosen
     ]
     store = Store(tree.root / ".grader")
-    with store.locked():
-        examine_all(
-            requests,
-            store,
-            slots=slots,
-            report=lambda request, event: observe(found.id, f"seed {request.seed}", event),
-        )
+    with store.locked(), Scheduler(executor(store), observe=observe) as scheduler:
+        scheduler.examine_all(requests, store)
     examinations = [load(store, request) for request in requests]
     _refuse_failures(examinations)
     criteria = [c for c in tree.rubric(found.id).criteria if c.kind == "metric"]

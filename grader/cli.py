@@ -201,13 +201,14 @@ def calibrate(
     from grader.calibrate import calibrate as run
     from grader.course.tree import CourseTree
     from grader.display import Display
+    from grader.examine.scheduler import on_this_machine
 
     with Display() as display:
         path = run(
             CourseTree.open(course, scale=scale),
             assignment,
             seeds=seeds,
-            slots=slots,
+            executor=on_this_machine(slots),
             sandbox=sandbox,
             observe=display.observe,
             tasks=tasks,
@@ -243,13 +244,20 @@ def prove(
     """
     from grader.course.tree import CourseTree
     from grader.display import Display
+    from grader.examine.scheduler import on_this_machine
     from grader.prove.run import prove as run
     from grader.prove.table import all_hold, shown
 
     with Display() as display:
         tree = CourseTree.open(course, scale=scale)
         proved = run(
-            tree, assignments, tasks=tasks, kinds=kinds, slots=slots, sandbox=sandbox, observe=display.observe
+            tree,
+            assignments,
+            tasks=tasks,
+            kinds=kinds,
+            executor=on_this_machine(slots),
+            sandbox=sandbox,
+            observe=display.observe,
         )
     click.echo(shown(proved, form))
     sys.exit(OK if all_hold(proved) else PERSON_NEEDED)
@@ -297,6 +305,7 @@ def _run(
     **_: Any,
 ) -> Any:
     from grader.course.tree import CourseTree
+    from grader.examine.scheduler import on_this_machine
     from grader.pipeline import Run
     from grader.store import Store
 
@@ -307,7 +316,7 @@ def _run(
         store=Store((state or tree.root / ".grader").resolve()),
         out=out or tree.root / "reports",
         sandbox=sandbox,
-        slots=slots or os.cpu_count() or 1,
+        executor=on_this_machine(slots or os.cpu_count() or 1),
     )
 
 

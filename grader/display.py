@@ -16,6 +16,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from grader.examine.events import (
+    CheckBegun,
+    Collected,
+    CouldNotCheck,
+    Event,
+    Finished,
+    LimitHit,
+    Retried,
+    Started,
+    Stored,
+    Waiting,
+)
 from grader.records import Marksheet
 from grader.report.attention import Case
 
@@ -57,31 +69,32 @@ class Display:
         if self._live is not None:
             self._live.stop()
 
-    def observe(self, assignment: str, team: str, event: str) -> None:
+    def observe(self, event: Event) -> None:
         """Take note of one event; called from the slots' threads."""
+        who, text = (event.about.assignment, event.about.team), _words(event)
         with self._lock:
-            self._write_log(assignment, team, event)
-            self._count((assignment, team), event)
+            self._write_log(event)
+            self._count(who, text, event)
             if not self._quiet and self._live is None:
-                self._plain(assignment, team, event)
+                self._plain(*who, text, event)
 
-    def _count(self, who: tuple[str, str], event: str) -> None:
-        if event.startswith("waiting"):
+    def _count(self, who: tuple[str, str], text: str, event: Event) -> None:
+        if isinstance(event, Waiting | Stored):
             self._total += 1
-        elif event == "done" or event.startswith("could not"):
+        if isinstance(event, Finished | CouldNotCheck | Stored):
             self._running.pop(who, None)
             self._done += 1
-        elif not event.startswith("collected"):
+        elif isinstance(event, Started | CheckBegun | Retried | LimitHit):
             started = self._running.get(who, ("", time.monotonic()))[1]
-            self._running[who] = (event, started)
+            self._running[who] = (text, started)
         self._bar.update(self._task, completed=self._done, total=self._total or None)
 
-    def _plain(self, assignment: str, team: str, event: str) -> None:
-        if event == "done" or event.startswith(("could not", "collected")):
-            self._console.print(Text(f"{assignment} {team}: {event}"))
+    def _plain(self, assignment: str, team: str, text: str, event: Event) -> None:
+        if isinstance(event, Finished | CouldNotCheck | Stored | Collected | Retried):
+            self._console.print(Text(f"{assignment} {team}: {text}"))
         elif time.monotonic() - self._last_line_at > QUIET_LINES_EVERY_S:
             self._console.print(
-                Text(f"{self._done} of {self._total} examined; now {assignment} {team}: {event}")
+                Text(f"{self._done} of {self._total} examined; now {assignment} {team}: {text}")
             )
         else:
             return
@@ -99,13 +112,35 @@ class Display:
                 )
         return Group(table, self._bar)
 
-    def _write_log(self, assignment: str, team: str, event: str) -> None:
+    def _write_log(self, event: Event) -> None:
         if self._log is None:
             return
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        line = {"time": round(time.time(), 3), "assignment": assignment, "team": team, "event": event}
+        line = {"time": round(time.time(), 3), **event.model_dump(mode="json")}
         with self._log.open("a", encoding="utf-8") as handle:
             handle.write(json.dumps(line) + "\n")
+
+
+def _words(event: Event) -> str:
+    """An event in a few words."""
+    match event:
+        case Collected(decision=text):
+            said = f"collected: {text}"
+        case CheckBegun(check=text):
+            said = text
+        case Retried(reason=text):
+            said = f"tried again: {text}"
+        case CouldNotCheck(reason=text):
+            said = f"could not be examined: {text}"
+        case LimitHit(limit=limit):
+            said = f"at the limit: {limit}"
+        case Waiting():
+            said = "waiting for a slot"
+        case Started():
+            said = "running"
+        case Finished() | Stored():
+            said = "done"
+    return said
 
 
 def marksheets_text(sheets: Sequence[Marksheet], cases: Sequence[Case], index: Path) -> str:

@@ -7,7 +7,7 @@ where a run was stopped. Marks and pages are computed anew from what is stored: 
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from grader.collect.collector import Collected, Collector, not_collected
@@ -19,9 +19,12 @@ from grader.course.tree import CourseTree
 from grader.data.data_sets import data_digest
 from grader.errors import GraderError
 from grader.examine.effort import EFFORTS
+from grader.examine.events import About
+from grader.examine.events import Collected as CollectedEvent
+from grader.examine.executor import Report
 from grader.examine.request import ExamRequest, Material, Work, digest, new_request, with_effort
 from grader.examine.rounds import found_out, is_to_be_sharpened
-from grader.examine.scheduler import examine_all, load
+from grader.examine.scheduler import OpenExecutor, Scheduler, load, on_this_machine
 from grader.mark.gradebook import gradebook
 from grader.mark.rubric import mark, tasks_in_doubt
 from grader.records import GradeRow, Marksheet, RecordedMarks, Snapshot, Team
@@ -35,9 +38,6 @@ REFERENCE = "reference"
 OPEN_RUN = "open-run.txt"
 """There while a run is under way: what was collected for it still holds."""
 
-Observer = Callable[[str, str, str], None]
-"""Told (assignment, team, what happened): for the display and the event log."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
@@ -48,9 +48,11 @@ class Run:
     store: Store
     out: Path
     sandbox: str = "auto"
-    slots: int = 2
+    executor: OpenExecutor = field(default_factory=lambda: on_this_machine(2))
+    """Where examinations run."""
     clock: Callable[[], int] = lambda: int(time.time())
-    observe: Observer = lambda *_: None
+    observe: Report = lambda _: None
+    """Told what happens: for the display and the event log."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +89,12 @@ def grade(run: Run, assignment_ids: Sequence[str], *, only: Sequence[str] = ()) 
     """
     assignments = [run.tree.assignment(name) for name in assignment_ids]
     teams = [team for team in run.roster.teams if not only or team.id in only]
-    with run.store.locked():
+    with run.store.locked(), Scheduler(run.executor(run.store), observe=run.observe) as scheduler:
         collected = collect(run, assignments, teams)
         for assignment in assignments:
             its_work = [c for c in collected if c.snapshot.assignment == assignment.id]
-            examine(run, assignment, its_work)
-            examine_doubtful(run, assignment, its_work)
+            examine(run, scheduler, assignment, its_work)
+            examine_doubtful(run, scheduler, assignment, its_work)
         run.store.remove(OPEN_RUN)
         return close_books(run)
 
@@ -115,14 +117,17 @@ def collect(run: Run, assignments: Sequence[Assignment], teams: Sequence[Team]) 
     return [c for pair in pairs if (c := run.store.read(_collected_name(*pair), Collected))]
 
 
-def examine(run: Run, assignment: Assignment, collected: Sequence[Collected]) -> None:
+def examine(run: Run, scheduler: Scheduler, assignment: Assignment, collected: Sequence[Collected]) -> None:
     """Examine our reference first, then every submission that was taken; the store keeps the results."""
     material = material_of(run.tree, assignment)
     requests = [request for c in collected if (request := _request(run, material, c))]
-    _examine_after(run, [_reference_request(run, material)], requests)
+    for batch in ([_reference_request(run, material)], requests):
+        scheduler.examine_all(batch, run.store)
 
 
-def examine_doubtful(run: Run, assignment: Assignment, collected: Sequence[Collected]) -> None:
+def examine_doubtful(
+    run: Run, scheduler: Scheduler, assignment: Assignment, collected: Sequence[Collected]
+) -> None:
     """Where noise leaves points open: the task in doubt again with 4 and then with 16 times the samples.
 
     Only what is still in doubt goes on to the next round, our reference always first; what is stored is not
@@ -138,18 +143,8 @@ def examine_doubtful(run: Run, assignment: Assignment, collected: Sequence[Colle
         ]
         tasks = sorted({task for request in again for task in request.tasks})
         ours = [with_effort(desk.reference, task=task, effort=effort) for task in tasks]
-        _examine_after(run, ours, again)
-
-
-def _examine_after(run: Run, ours: Sequence[ExamRequest], theirs: Sequence[ExamRequest]) -> None:
-    """Our own solution first, by the same path."""
-
-    def report(request: ExamRequest, event: str) -> None:
-        more = f" ({request.effort} times the samples)" if request.effort > 1 and event == "running" else ""
-        run.observe(request.material.assignment.id, request.work.team, event + more)
-
-    for batch in (ours, theirs):
-        examine_all(batch, run.store, slots=run.slots, report=report)
+        for batch in (ours, again):
+            scheduler.examine_all(batch, run.store)
 
 
 def close_books(run: Run) -> ClassGrades:
@@ -224,10 +219,11 @@ def _collect_one(run: Run, collector: Collector, team: Team, assignment: Assignm
         collected = collector.collect(team, assignment)
         run.store.write(name, collected)
     except (GraderError, ValueError, LookupError, OSError, RecursionError, MemoryError) as error:
-        run.observe(assignment.id, team.id, f"collected: failed on our side: {type(error).__name__}: {error}")
+        decision = f"failed on our side: {type(error).__name__}: {error}"
         run.store.write(name, not_collected(team, assignment))
     else:
-        run.observe(assignment.id, team.id, f"collected: {collected.snapshot.evidence.decision}")
+        decision = collected.snapshot.evidence.decision
+    run.observe(CollectedEvent(about=About(assignment=assignment.id, team=team.id), decision=decision))
 
 
 def _begin_or_resume(run: Run, pairs: Sequence[tuple[Team, Assignment]]) -> None:

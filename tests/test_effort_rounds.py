@@ -8,6 +8,7 @@ import pytest
 
 from grader import pipeline
 from grader.demo.forge import Forge
+from grader.examine.events import Started
 from grader.pipeline import Run
 from grader.records import Examination, Status
 from grader.store import Store
@@ -75,9 +76,9 @@ def run_for(tmp_path):
 class Ran(list):
     """What really ran, as (team, effort)."""
 
-    def __call__(self, _, team, event):
-        if event.startswith("running"):
-            self.append((team, int(event.split("(")[1].split()[0]) if "(" in event else 1))
+    def __call__(self, event):
+        if isinstance(event, Started):
+            self.append((event.about.team, event.about.effort))
 
 
 def graded(run):
@@ -172,10 +173,10 @@ def test_stopped_before_any_examination_the_same_command_goes_on_and_nothing_run
     quiet, everything, _ = graded(replace(run, store=Store(tmp_path / "quiet"), out=tmp_path / "quiet_out"))
     before = Ran()
 
-    def stumble(assignment, team, event):
-        if event.startswith("running") and len(before) == stop_at:
+    def stumble(event):
+        if isinstance(event, Started) and len(before) == stop_at:
             raise Stop
-        before(assignment, team, event)
+        before(event)
 
     with pytest.raises(Stop):
         pipeline.grade(replace(run, observe=stumble), ["t1_toy"])
@@ -188,10 +189,10 @@ def stopped_at(run, count):
     """Kill a run before its examination of this number."""
     ran = Ran()
 
-    def stumble(assignment, team, event):
-        if event.startswith("running") and len(ran) == count:
+    def stumble(event):
+        if isinstance(event, Started) and len(ran) == count:
             raise Stop
-        ran(assignment, team, event)
+        ran(event)
 
     with pytest.raises(Stop):
         pipeline.grade(replace(run, observe=stumble), ["t1_toy"])

@@ -17,6 +17,8 @@ from grader import pipeline
 from grader.collect.collector import not_collected
 from grader.course.tree import CourseTree
 from grader.demo.forge import Forge
+from grader.examine.events import Started
+from grader.examine.scheduler import on_this_machine
 from grader.pipeline import Run
 from grader.records import CellState, Decision, Examination, RecordedMarks
 from grader.store import Store
@@ -63,7 +65,7 @@ def run_for(toy_tree, forge, tmp_path):
             store=Store(tmp_path / "state"),
             out=tmp_path / "out",
             sandbox="fake",
-            slots=2,
+            executor=on_this_machine(2),
             clock=lambda: AFTER_IT,
         )
 
@@ -252,9 +254,9 @@ def test_a_changed_rubric_runs_nothing_again(toy_tree, give, run_for):
     rubric = toy_tree.rubric_path("t1_toy")
     rubric.write_text(rubric.read_text().replace("points = 40", "points = 30"))
     events = []
-    after = pipeline.grade(replace(run, observe=lambda *event: events.append(event)), ["t1_toy"])
+    after = pipeline.grade(replace(run, observe=events.append), ["t1_toy"])
     assert sheet(after, "bob").out_of == sheet(before, "bob").out_of - 10
-    assert not any(event == "running" for _, _, event in events)
+    assert not any(isinstance(event, Started) for event in events)
 
 
 @pytest.fixture
@@ -361,8 +363,8 @@ def test_a_damaged_examination_costs_one_team_its_report_and_is_made_anew(give, 
     assert "is damaged" in ada.examination.outcomes[0].message
     assert {case.team for case in report.cases()} == {"ada"}
     events = []
-    again = pipeline.grade(replace(run, observe=lambda *event: events.append(event)), ["t1_toy"])
-    assert {team for _, team, event in events if event == "running"} == {"ada"}
+    again = pipeline.grade(replace(run, observe=events.append), ["t1_toy"])
+    assert {event.about.team for event in events if isinstance(event, Started)} == {"ada"}
     assert sheet(again, "ada") == sheet(before, "ada")
 
 
@@ -392,9 +394,9 @@ def test_only_the_team_that_was_asked_for_is_examined(give, run_for):
     give("ada", RIGHT)
     give("bob", WRONG)
     events = []
-    run = replace(run_for("ada", "bob"), observe=lambda *event: events.append(event))
+    run = replace(run_for("ada", "bob"), observe=events.append)
     grades = pipeline.grade(run, ["t1_toy"], only=["bob"])
-    assert {team for _, team, event in events if event == "running"} == {"reference", "bob"}
+    assert {event.about.team for event in events if isinstance(event, Started)} == {"reference", "bob"}
     assert [s.team for s in grades.marksheets("t1_toy")] == ["bob"]
 
 
@@ -421,12 +423,13 @@ from dataclasses import replace
 from pathlib import Path
 from grader import pipeline
 from grader.course.tree import CourseTree
+from grader.examine.scheduler import on_this_machine
 from grader.pipeline import Run
 from grader.store import Store
 course, state, out = map(Path, sys.argv[1:])
 tree = CourseTree.open(course)
 run = Run(tree=tree, roster=tree.roster(course / "roster.csv"), store=Store(state), out=out, sandbox="fake",
-          slots=2, clock=lambda: 1_760_000_000)
+          executor=on_this_machine(2), clock=lambda: 1_760_000_000)
 pipeline.grade(run, ["t1_toy"])
 """
 

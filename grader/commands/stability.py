@@ -56,6 +56,7 @@ def stability(
     from grader.course.tree import CourseTree
     from grader.display import Display
     from grader.examine.request import environment_lock
+    from grader.examine.scheduler import on_this_machine
     from grader.stability.figures import figures_of
     from grader.stability.repeat import Plan, repeat, subject_of
     from grader.stability.table import LEGEND, Machine, as_markdown, as_text
@@ -72,9 +73,10 @@ def stability(
         folder=options["submission"],
         variant=options["variant"],
     )
-    plan = Plan(**{name: options[name] for name in ("repeats", "reruns", "fresh", "slots")})
+    plan = Plan(**{name: options[name] for name in ("repeats", "reruns", "fresh")})
+    executor = on_this_machine(options["slots"])
     with Display() as display:
-        figures = figures_of(repeat(subject, plan, store, observe=display.observe))
+        figures = figures_of(repeat(subject, plan, store, executor=executor, observe=display.observe))
     machine = Machine(
         processor=_processor(),
         cores=os.cpu_count() or 1,

@@ -8,6 +8,7 @@ from pydantic import Field
 from grader.records import Record, Team
 
 Positive = Annotated[int, Field(gt=0)]
+Whole = Annotated[int, Field(ge=0)]
 Points = Annotated[Decimal, Field(ge=0)]
 
 
@@ -117,6 +118,11 @@ class Limits(Record):
     """What one worker may print; the rest is dropped."""
     examination_wall_s: Positive = 300
     """All sessions of one submission together."""
+    gpu_memory_mib: Whole = 0
+    """What one submission takes of a GPU, with about 500 MiB for CUDA itself: as many as fit run side by
+    side on one. 0: not known, so each has a GPU to itself."""
+    gpu_exclusive: bool = False
+    """Whether a submission has a GPU to itself whatever it takes: where its time is measured."""
 
 
 class TaskScale(Record):

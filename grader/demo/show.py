@@ -12,7 +12,9 @@ from grader.demo.build import TASKS, build
 from grader.demo.roster import DemoClass, DemoStudent, demo_class
 from grader.display import cases_text
 from grader.errors import ConfigurationError
-from grader.pipeline import ClassGrades, Observer, Run
+from grader.examine.executor import Report
+from grader.examine.scheduler import on_this_machine
+from grader.pipeline import ClassGrades, Run
 from grader.records import GradeRow
 from grader.store import Store
 
@@ -28,7 +30,7 @@ class Said:
     as_expected: bool
 
 
-def show(out: Path, *, course: Path | None, slots: int, keep: bool, observe: Observer) -> Said:
+def show(out: Path, *, course: Path | None, slots: int, keep: bool, observe: Report) -> Said:
     """Build the class below `out` (or go on with the one that is there) and grade it.
 
     Raises:
@@ -44,21 +46,21 @@ def show(out: Path, *, course: Path | None, slots: int, keep: bool, observe: Obs
     return Said(text=_text(demo.students, grades, surprises, out), as_expected=not surprises)
 
 
-def _build(course: Path | None, demo: DemoClass, out: Path, observe: Observer) -> None:
+def _build(course: Path | None, demo: DemoClass, out: Path, observe: Report) -> None:
     on_disk = build(CourseTree.open(course), demo, out)
     pipeline.look(_run(out, slots=1, observe=observe))
     on_disk.after_the_deadline()
     (out / MARK).write_text("written by `grader demo`, which will overwrite it\n", encoding="utf-8")
 
 
-def _run(out: Path, *, slots: int, observe: Observer) -> Run:
+def _run(out: Path, *, slots: int, observe: Report) -> Run:
     tree = CourseTree.open(out / "course")
     return Run(
         tree=tree,
         roster=tree.roster(tree.root / "roster.csv"),
         store=Store(tree.root / ".grader"),
         out=out,
-        slots=slots,
+        executor=on_this_machine(slots),
         observe=observe,
     )
 

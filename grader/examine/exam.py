@@ -38,6 +38,7 @@ class Exam:
         *,
         artifacts_folder: Path,
         references: Path | None = None,
+        report: Callable[[Ending], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.assignment: Assignment = request.material.assignment
@@ -51,6 +52,7 @@ class Exam:
         self._request = request
         self._sandbox = sandbox
         self._artifacts_folder = artifacts_folder
+        self._report = report
         self._clock = clock
         self._started = clock()
         self._shared: dict[tuple[str, bool], Candidate] = {}
@@ -135,10 +137,11 @@ class Exam:
         """A new worker that has seen nothing yet. Closed with the examination at the latest."""
         self.check_time()
         work = self._request.material.reference if reference else self._request.work
+        gpu = self._request.gpu
         spec = SessionSpec(
             submission=Path(work.folder) if self.assignment.own_files else self._code_of(work),
             limits=self._limits_now(),
-            device=self.device,
+            device=self.device if gpu is None else f"{self.device}:{gpu}",
             slot=self._request.slot,
         )
         candidate = Candidate(
@@ -222,6 +225,8 @@ class Exam:
         if candidate in self._open:
             self._open.remove(candidate)
             self.usages.append(ending.usage)
+            if ending.limit is not None:
+                self._report(ending)
         return ending
 
     def close(self) -> None:

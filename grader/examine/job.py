@@ -17,11 +17,13 @@ import pytest
 
 from grader.errors import GraderError
 from grader.examine import fixtures
+from grader.examine.events import LimitHit, about
 from grader.examine.exam import Exam
 from grader.examine.plugin import ExaminationPlugin
-from grader.examine.request import PROGRESS, ExamRequest, environment
+from grader.examine.request import LIMIT, PROGRESS, ExamRequest, environment
 from grader.records import Examination, Outcome, Record, Status, Usage
 from grader.sandbox.choose import choose
+from grader.sandbox.seam import Ending
 
 OK_TO_READ = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
@@ -50,7 +52,13 @@ def examine(request: ExamRequest, out: Path, *, references: Path | None = None) 
     material = request.material
     ours = (material.folder, material.reference.folder, material.data_folder)
     sandbox = choose(request.sandbox, hidden=tuple(Path(folder) for folder in ours if folder))
-    exam = Exam(request, sandbox, artifacts_folder=out / "artifacts", references=references)
+    exam = Exam(
+        request,
+        sandbox,
+        artifacts_folder=out / "artifacts",
+        references=references,
+        report=lambda ending: _limit_hit(request, ending),
+    )
     checks = Path(material.folder) / "checks"
     try:
         with (out / "log.txt").open("w", encoding="utf-8") as log, contextlib.redirect_stdout(log):
@@ -121,6 +129,20 @@ def _write(path: Path, record: Record) -> None:
 def _progress(check: str) -> None:
     """One line per check on stderr, which the scheduler reads."""
     sys.stderr.write(f"{PROGRESS}{check}\n")
+    sys.stderr.flush()
+
+
+def _limit_hit(request: ExamRequest, ending: Ending) -> None:
+    """One line for each session that was ended at a limit."""
+    assert ending.limit is not None, "reported because it was"
+    hit = LimitHit(
+        about=about(request),
+        limit=ending.limit,
+        allowed=ending.allowed or 0.0,
+        used=ending.used or 0.0,
+        unit=ending.unit,
+    )
+    sys.stderr.write(f"{LIMIT}{hit.model_dump_json()}\n")
     sys.stderr.flush()
 
 

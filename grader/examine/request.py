@@ -28,6 +28,9 @@ MEASURING_PACKAGES = (
 PROGRESS = "check: "
 """What the examining process puts before the name of a check on stderr, for the display."""
 
+LIMIT = "limit: "
+"""What it puts before a `LimitHit` in JSON."""
+
 LOCKED = ("numpy", "pytest", "safetensors", "scikit-learn", "scipy", "torch")
 
 
@@ -72,6 +75,9 @@ class ExamRequest(Record):
     noise: int = 0
     """Other noise with the same training; 0 is the noise that everybody is measured with."""
     slot: int = 0
+    """Number of the slot on its machine: sessions of different slots run as different users."""
+    gpu: int | None = None
+    """Number of the GPU that it was given; None: whichever the machine has."""
 
 
 def new_request(

@@ -1,55 +1,144 @@
-"""Many examinations over a few slots; each slot supervises one examining process at a time.
+"""Requests in, their examinations in the state folder out: what is run, and what is kept.
 
-Threads only wait: the work is in processes. A process that breaks for a reason of ours is tried once more
-and then becomes 'could not be checked' for that one submission; the class goes on.
+An `Executor` runs what is not stored yet. Everything that it returns is committed here, by the thread that
+asked, and nothing else writes below `examinations/`.
 """
 
 import contextlib
-import os
 import queue
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from concurrent.futures import Future
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
 
-from grader.errors import GraderError, StoreError
-from grader.examine.request import PROGRESS, ExamRequest, environment
+from grader.errors import StoreError
+from grader.examine.events import CouldNotCheck, Finished, Stored, Waiting, about
+from grader.examine.executor import USUAL, Attempts, Executor, Job, Produced, Report, Resources
+from grader.examine.inventory import find_gpus
+from grader.examine.local_executor import LocalExecutor
+from grader.examine.request import ExamRequest, environment
 from grader.records import Examination, Outcome, Status, Usage
-from grader.store import Store
-
-ATTEMPTS = 2
-GRACE_S = 120
-"""What an examining process may take beyond the submission's own time before we call it hung."""
-
-
-class ExaminingProcessError(GraderError):
-    """The examining process broke: our fault, tried once more."""
-
+from grader.store import SCRATCH, Store
 
 REFERENCES = "references"
 """Folder of the store where examinations keep what they prepared of reference features."""
 
 DAMAGED = "what is stored of its examination is damaged; the next `grader grade` examines it again"
 
-Report = Callable[[ExamRequest, str], None]
-"""Told the request and 'running', a check's id, 'done' or 'failed: …'."""
+IDLE_EVERY_S = 0.5
+"""How often `idle` is called while examinations run."""
+
+OpenExecutor = Callable[[Store], Executor]
+"""Makes what a command runs its examinations with, given where results are kept."""
 
 
-def examine_all(requests: Sequence[ExamRequest], store: Store, *, slots: int, report: Report) -> None:
-    """Examine every request whose result is not stored yet, and store the results.
+def on_this_machine(slots: int) -> OpenExecutor:
+    """Examinations side by side on this machine."""
+    return lambda store: LocalExecutor(slots=slots, gpus=find_gpus(), scratch=store.path(SCRATCH))
 
-    What could not be examined is stored apart, as `could_not_check`, and tried again by the next run.
-    """
-    waiting = []
-    for request in {request.key: request for request in requests}.values():
-        report(request, "waiting for a slot")
+
+@dataclass(frozen=True)
+class _Asked:
+    """An examination on its way, and where its result goes."""
+
+    request: ExamRequest
+    store: Store
+
+
+class Scheduler:
+    """Examines for one command. Used by one thread; ends its executor when it is left."""
+
+    def __init__(
+        self, executor: Executor, *, observe: Report = lambda _: None, idle: Callable[[], None] = lambda: None
+    ) -> None:
+        """Run with this executor; `idle` is called now and then while examinations run."""
+        self._executor = executor
+        self._observe = observe
+        self._idle = idle
+        self._pending: dict[Future[Produced], _Asked] = {}
+        self._ended: queue.SimpleQueue[Future[Produced]] = queue.SimpleQueue()
+
+    def __enter__(self) -> Self:
+        self._executor.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._executor.__exit__(kind, error, trace)
+
+    def examine_all(self, requests: Sequence[ExamRequest], store: Store, *, priority: int = USUAL) -> None:
+        """Examine every request whose result is not stored yet, and store the results.
+
+        What could not be examined is stored apart, as `could_not_check`, and tried again by the next run.
+        May be called by `idle` as well: what other calls wait for is committed meanwhile.
+        """
+        asked = [
+            self._submit(request, store, priority=priority)
+            for request in {request.key: request for request in requests}.values()
+        ]
+        waiting = [future for future in asked if future is not None]
+        while any(future in self._pending for future in waiting):
+            waiting = [future for future in waiting if future in self._pending]
+            self._commit_next()
+
+    def _submit(self, request: ExamRequest, store: Store, *, priority: int) -> "Future[Produced] | None":
+        """Have a request run; None when there is nothing to run."""
+        who = about(request)
         if is_stored(store, request):
-            report(request, "done")
-        else:
-            waiting.append(request)
-    _run(waiting, store, slots=slots, report=report)
+            self._observe(Stored(about=who))
+            return None
+        self._observe(Waiting(about=who, priority=priority, expected_s=0.0))
+        job = Job(
+            request=request,
+            resources=Resources.of(request.material.assignment),
+            priority=priority,
+            references=store.path(REFERENCES),
+        )
+        future = self._executor.submit(job, report=self._observe)
+        if future not in self._pending:
+            self._pending[future] = _Asked(request, store)
+            future.add_done_callback(self._ended.put)
+        return future
+
+    def _commit_next(self) -> None:
+        """Wait a moment for something to end, whoever asked for it, and commit it."""
+        try:
+            future = self._ended.get(timeout=IDLE_EVERY_S)
+        except queue.Empty:
+            self._idle()
+            return
+        asked = self._pending[future]
+        produced = future.result()
+        commit(asked.store, asked.request, produced)
+        del self._pending[future]
+        self._observe(_end_of(asked.request, produced))
+
+
+def commit(store: Store, request: ExamRequest, produced: Produced) -> None:
+    """Keep what an executor returned, whole or not at all: an examination, or why there is none."""
+    if produced.problem:
+        store.write_text(_failure_name(request), f"{produced.problem}\n")
+        return
+    attempts = Attempts(attempts=produced.attempts).model_dump_json(indent=2).encode()
+    with store.new_folder(f"examinations/{request.key}") as scratch:
+        for name, content in {**produced.files, "attempts.json": attempts + b"\n"}.items():
+            path = scratch / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    store.remove(_failure_name(request))
+
+
+def _end_of(request: ExamRequest, produced: Produced) -> Finished | CouldNotCheck:
+    if produced.problem:
+        return CouldNotCheck(about=about(request), reason=produced.headline)
+    return Finished(
+        about=about(request),
+        wall_s=produced.attempts[-1].wall_s if produced.attempts else 0.0,
+        attempts=len(produced.attempts),
+        usage=Usage.model_validate_json(produced.files["usage.json"]),
+    )
 
 
 def is_stored(store: Store, request: ExamRequest) -> bool:
@@ -90,94 +179,6 @@ def _result_name(request: ExamRequest) -> str:
 
 def _failure_name(request: ExamRequest) -> str:
     return f"failures/{request.key}.txt"
-
-
-def _run(requests: list[ExamRequest], store: Store, *, slots: int, report: Report) -> None:
-    free: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for slot in range(slots):
-        free.put(slot)
-
-    def work(request: ExamRequest) -> None:
-        slot = free.get()
-        try:
-            _examine_one(request.model_copy(update={"slot": slot}), store, report=report)
-        finally:
-            free.put(slot)
-
-    with ThreadPoolExecutor(slots, thread_name_prefix="slot") as pool:
-        futures = [pool.submit(work, request) for request in requests]
-        try:
-            for future in futures:
-                future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True, wait=True)
-            raise
-
-
-def _examine_one(request: ExamRequest, store: Store, *, report: Report) -> None:
-    report(request, "running")
-    for _ in range(ATTEMPTS):
-        problem = _attempt(request, store, report=report)
-        if not problem:
-            store.remove(_failure_name(request))
-            report(request, "done")
-            return
-    report(request, f"could not be examined: {problem}")
-
-
-def _attempt(request: ExamRequest, store: Store, *, report: Report) -> str:
-    """One try; returns what went wrong on our side, or an empty string when the result is stored."""
-    try:
-        with store.new_folder(f"examinations/{request.key}") as scratch:
-            _supervise(request, scratch, references=store.path(REFERENCES), report=report)
-    except ExaminingProcessError as error:
-        store.write_text(_failure_name(request), f"{error}\n")
-        return str(error).splitlines()[0]
-    return ""
-
-
-def _supervise(request: ExamRequest, out: Path, *, references: Path, report: Report) -> None:
-    """Run the examining process to its end.
-
-    Raises:
-        ExaminingProcessError: it did not end well, or not in time.
-    """
-    allowed_s = request.material.assignment.limits.examination_wall_s + GRACE_S
-    with subprocess.Popen(
-        [sys.executable, "-m", "grader.examine.job", str(out), str(references)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,  # Ctrl-C reaches us, not what is being examined
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"},
-    ) as process:
-        timer = threading.Timer(allowed_s, process.kill)
-        timer.start()
-        try:
-            lines = _follow(process, request, report=report)
-        finally:
-            timer.cancel()
-    if process.returncode != 0:
-        said = "\n".join(lines[-30:]) or "it said nothing"
-        raise ExaminingProcessError(f"the examining process ended with code {process.returncode}\n{said}")
-
-
-def _follow(process: "subprocess.Popen[str]", request: ExamRequest, *, report: Report) -> list[str]:
-    """Hand the request over, pass progress on, and return whatever else was said on stderr."""
-    assert process.stdin is not None, "opened as a pipe"
-    assert process.stderr is not None, "opened as a pipe"
-    with contextlib.suppress(BrokenPipeError):
-        process.stdin.write(request.model_dump_json())
-        process.stdin.close()
-    lines = []
-    for line in process.stderr:
-        if line.startswith(PROGRESS):
-            report(request, line.removeprefix(PROGRESS).strip())
-        else:
-            lines.append(line.rstrip())
-    return lines
 
 
 def _could_not_check(request: ExamRequest, problem: str) -> Examination:

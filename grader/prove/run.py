@@ -9,10 +9,11 @@ from grader.course.mistakes import nearest
 from grader.course.model import Bands
 from grader.course.tree import CourseTree
 from grader.errors import ConfigurationError
+from grader.examine.executor import Report
 from grader.examine.request import ExamRequest, Material, Work, new_request
-from grader.examine.scheduler import examine_all, load
+from grader.examine.scheduler import OpenExecutor, Scheduler, load
 from grader.mark.criteria import mark_criterion
-from grader.pipeline import Observer, material_of
+from grader.pipeline import material_of
 from grader.prove.variants import Kind, Variant, find_variants
 from grader.prove.verdicts import Verdict, judge
 from grader.records import Examination, Mark
@@ -43,9 +44,9 @@ def prove(
     *,
     tasks: Collection[str],
     kinds: Collection[str],
-    slots: int,
+    executor: OpenExecutor,
     sandbox: str,
-    observe: Observer,
+    observe: Report,
 ) -> dict[str, tuple[Verdict, ...]]:
     """The verdicts on the variants of some assignments, by id; all variants where no task or kind is named.
 
@@ -56,7 +57,7 @@ def prove(
     ids = [tree.assignment(name).id for name in assignment_names]
     wanted = chosen(tree, ids, tasks=tasks, kinds=kinds)
     return {
-        name: prove_assignment(tree, name, slots=slots, sandbox=sandbox, observe=observe, wanted=wanted)
+        name: prove_assignment(tree, name, executor=executor, sandbox=sandbox, observe=observe, wanted=wanted)
         for name in ids
     }
 
@@ -65,9 +66,9 @@ def prove_assignment(
     tree: CourseTree,
     assignment_id: str,
     *,
-    slots: int,
+    executor: OpenExecutor,
     sandbox: str,
-    observe: Observer,
+    observe: Report,
     wanted: Wanted = lambda _: True,
 ) -> tuple[Verdict, ...]:
     """Examine every variant that is wanted, and say of each whether its marks are what it is worth.
@@ -87,11 +88,8 @@ def prove_assignment(
         for variant in variants
     ]
 
-    def report(request: ExamRequest, event: str) -> None:
-        observe(material.assignment.id, request.work.team, event)
-
-    with store.locked():
-        examine_all(requests, store, slots=slots, report=report)
+    with store.locked(), Scheduler(executor(store), observe=observe) as scheduler:
+        scheduler.examine_all(requests, store)
         found = [load(store, request) for request in requests]
     examined = list(zip(variants, found, strict=True))
     stub = stub_points(examined, bands)

@@ -40,6 +40,6 @@ def load_value(
         "stand_ins": {name: [("stand-in", _QUIET)] for name in INSTEAD},
         "stand_ins_where_absent": {name: [("stand-in", _QUIET)] for name in WHERE_ABSENT},
         "seed": seed,
-        "device": device,
+        "device": device.partition(":")[0],  # a session sees its own GPU alone, as the first
         "threads": threads,
     }

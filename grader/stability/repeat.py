@@ -16,11 +16,12 @@ from grader.course.mistakes import resolved
 from grader.course.model import Bands, Criterion, Task
 from grader.course.tree import CourseTree
 from grader.errors import ConfigurationError, GraderError
+from grader.examine.executor import Report
 from grader.examine.request import ExamRequest, Material, Work, new_request, with_noise
-from grader.examine.scheduler import examine_all, is_stored, load, usage_of
+from grader.examine.scheduler import OpenExecutor, Scheduler, is_stored, load, usage_of
 from grader.examine.withhold import withhold
 from grader.mark.criteria import mark_criterion
-from grader.pipeline import Observer, material_of
+from grader.pipeline import material_of
 from grader.prove.variants import Variant, find_variants
 from grader.records import Examination, Mark, Usage
 from grader.store import Store
@@ -38,7 +39,6 @@ class Plan:
     """Examinations of the same from scratch."""
     fresh: Fresh
     """'noise': other noise where we measure, the same training. 'all': another seed for everything."""
-    slots: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +133,9 @@ def subject_of(
     )
 
 
-def repeat(subject: Subject, plan: Plan, store: Store, *, observe: Observer) -> Repeated:
+def repeat(
+    subject: Subject, plan: Plan, store: Store, *, executor: OpenExecutor, observe: Report
+) -> Repeated:
     """Grade the same work again and again.
 
     Raises:
@@ -143,17 +145,17 @@ def repeat(subject: Subject, plan: Plan, store: Store, *, observe: Observer) -> 
     fresh = [_fresh(subject, plan, number) for number in range(1, plan.repeats + 1)]
     again = [Store(store.root / "stability" / f"rerun-{number}") for number in range(1, plan.reruns + 1)]
     usual = [*subject.reference, *subject.requests]
-    with store.locked():
+    with store.locked(), Scheduler(executor(store), observe=observe) as scheduler:
         batches = [(store, usual), *((other, list(subject.requests)) for other in again)]
         batches += [(store, [request for requests in fresh for request in requests])]
-        ran = [_examine(place, requests, plan.slots, observe) for place, requests in batches]
+        ran = [_examine(scheduler, place, requests) for place, requests in batches]
         ours = tuple(load(store, request) for request in subject.reference)
         graded = _graded(subject, subject.requests, store, ours)
         return Repeated(
             subject=subject,
             plan=plan,
             usual=graded,
-            regrades=_regrades(subject, graded, store, repeats=plan.repeats, observe=observe),
+            regrades=_regrades(subject, graded, store, scheduler, repeats=plan.repeats),
             reruns=tuple(_graded(subject, subject.requests, other, ours) for other in again),
             fresh=tuple(_graded(subject, requests, store, ours) for requests in fresh),
             ran=sum(ran),
@@ -212,15 +214,10 @@ def _fresh(subject: Subject, plan: Plan, number: int) -> list[ExamRequest]:
     ]
 
 
-def _examine(store: Store, requests: list[ExamRequest], slots: int, observe: Observer) -> int:
+def _examine(scheduler: Scheduler, store: Store, requests: Sequence[ExamRequest]) -> int:
     """Examine what is not stored yet; returns how many that were."""
     waiting = [request for request in set_of(requests) if not is_stored(store, request)]
-
-    def report(request: ExamRequest, event: str) -> None:
-        what = f"{request.work.team} {request.tasks[0]}, seed {request.seed}, noise {request.noise}"
-        observe(request.material.assignment.id, what, event)
-
-    examine_all(requests, store, slots=slots, report=report)
+    scheduler.examine_all(requests, store)
     broken = [request for request in waiting if not is_stored(store, request)]
     if broken:
         said = load(store, broken[0]).outcomes[0].message
@@ -249,19 +246,18 @@ def _mark(
 
 
 def _regrades(
-    subject: Subject, first: Graded, store: Store, *, repeats: int, observe: Observer
+    subject: Subject, first: Graded, store: Store, scheduler: Scheduler, *, repeats: int
 ) -> tuple[Graded, ...]:
     """The path of a class: ask for the examination (it is stored), hold it against ours, mark it again."""
     regrades, recorded = [], first
     for _ in range(repeats):
-        _examine(store, list(subject.requests), 1, lambda *_: None)
+        _examine(scheduler, store, subject.requests)
         held = tuple(
             withhold(load(store, request), load(store, ours))
             for request, ours in zip(subject.requests, subject.reference, strict=True)
         )
         recorded = graded_again(subject, Graded(marks=(), examinations=held), recorded=recorded)
         regrades.append(recorded)
-    observe(subject.material.assignment.id, subject.name, f"graded {repeats} times from the store")
     return tuple(regrades)
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from grader.examine.events import CouldNotCheck, Finished, Retried, Started, Stored, Waiting
+from grader.examine.local_executor import LocalExecutor
 from grader.examine.request import new_request
-from grader.examine.scheduler import examine_all, load
+from grader.examine.scheduler import Scheduler, load
 from grader.records import Status
 from grader.store import Store
 
@@ -24,11 +26,21 @@ def request_for(toy_work, toy_material):
 
 
 class Events(list):
-    def __call__(self, request, event):
-        self.append((request.work.team, event))
+    """What a run reported, in order."""
+
+    def __call__(self, event):
+        self.append(event)
 
     def of(self, team):
-        return [event for name, event in self if name == team]
+        return [event for event in self if event.about.team == team]
+
+    def kinds(self, team):
+        return [type(event) for event in self.of(team)]
+
+
+def examine_all(requests, store, *, slots, report, **options):
+    with Scheduler(LocalExecutor(slots=slots, **options), observe=report) as scheduler:
+        scheduler.examine_all(requests, store)
 
 
 def test_every_request_is_examined_and_stored(request_for, tmp_path):
@@ -37,11 +49,12 @@ def test_every_request_is_examined_and_stored(request_for, tmp_path):
     examine_all(requests, store, slots=2, report=events)
     assert load(store, requests[0]).status is Status.PASSED
     assert load(store, requests[1]).status is Status.FAILED
-    assert events.of("team1")[0] == "waiting for a slot"
-    assert events.of("team1")[-1] == "done"
-    assert "public/test_add.py::test_add_adds" in events.of("team1")
+    first, second, *checks, last = events.of("team1")
+    assert (type(first), type(second), type(last)) == (Waiting, Started, Finished)
+    assert "public/test_add.py::test_add_adds" in [event.check for event in checks]
+    assert last.usage.examiner_cpu_s > 0
     kept = {p.name for p in store.path(f"examinations/{requests[0].key}").iterdir()}
-    assert kept == {"examination.json", "usage.json", "log.txt", "artifacts"}
+    assert kept == {"examination.json", "usage.json", "attempts.json", "log.txt", "artifacts"}
 
 
 def test_what_is_stored_is_not_run_again(request_for, tmp_path):
@@ -50,7 +63,7 @@ def test_what_is_stored_is_not_run_again(request_for, tmp_path):
     written = store.path(f"examinations/{request.key}/examination.json").stat().st_mtime_ns
     again = Events()
     examine_all([request], store, slots=1, report=again)
-    assert again.of("team1") == ["waiting for a slot", "done"]
+    assert again.kinds("team1") == [Stored]
     assert store.path(f"examinations/{request.key}/examination.json").stat().st_mtime_ns == written
 
 
@@ -59,7 +72,7 @@ def test_identical_work_of_two_teams_is_examined_once_and_named_for_each(request
     first, second = request_for(RIGHT, "team1"), request_for(RIGHT, "team2")
     assert first.key == second.key
     examine_all([first, second], store, slots=2, report=events)
-    assert [event for _, event in events].count("running") == 1
+    assert [type(event) for event in events].count(Started) == 1
     assert load(store, second).team == "team2"
 
 
@@ -80,7 +93,8 @@ def test_a_broken_check_file_is_tried_twice_and_becomes_could_not_check(request_
     examination = load(store, request)
     assert examination.status is Status.COULD_NOT_CHECK
     assert "ended with code" in examination.outcomes[0].message
-    assert events.of("team1")[-1].startswith("could not be examined")
+    kinds = events.kinds("team1")
+    assert (kinds.count(Started), kinds.count(Retried), kinds[-1]) == (2, 1, CouldNotCheck)
     assert not store.has(f"examinations/{request.key}")
 
 
@@ -93,16 +107,15 @@ def test_one_broken_examination_does_not_stop_the_others(request_for, tmp_path):
     assert load(store, fine).status is Status.PASSED
 
 
-def test_an_examination_that_hangs_is_ended_as_our_failure(request_for, toy_tree, tmp_path, monkeypatch):
-    monkeypatch.setattr("grader.examine.scheduler.GRACE_S", -58)
+def test_an_examination_that_hangs_is_ended_as_our_failure(request_for, toy_tree, tmp_path):
     (toy_tree.checks_dir("t1_toy") / "public" / "test_hang.py").write_text(
         "import time\ndef test_hang(): time.sleep(100)\n"
     )
     store, request = Store(tmp_path / "state"), request_for(RIGHT)
     started = time.monotonic()
-    examine_all([request], store, slots=1, report=Events())
+    examine_all([request], store, slots=1, report=Events(), grace_s=-58)
     assert time.monotonic() - started < 30
-    assert load(store, request).status is Status.COULD_NOT_CHECK
+    assert "took too long" in load(store, request).outcomes[0].message
 
 
 def test_killing_the_scheduler_ends_the_examining_process(request_for, toy_tree, tmp_path):
@@ -116,10 +129,12 @@ def test_killing_the_scheduler_ends_the_examining_process(request_for, toy_tree,
     program = (
         "import pathlib, sys\n"
         "from grader.examine.request import ExamRequest\n"
-        "from grader.examine.scheduler import examine_all\n"
+        "from grader.examine.scheduler import Scheduler, on_this_machine\n"
         "from grader.store import Store\n"
         "request = ExamRequest.model_validate_json(pathlib.Path(sys.argv[1]).read_text())\n"
-        "examine_all([request], Store(pathlib.Path(sys.argv[2])), slots=1, report=lambda *_: None)\n"
+        "store = Store(pathlib.Path(sys.argv[2]))\n"
+        "with Scheduler(on_this_machine(1)(store)) as scheduler:\n"
+        "    scheduler.examine_all([request], store)\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program, str(request_file), str(tmp_path / "state")]

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from grader.cli import main
 from grader.errors import ConfigurationError
+from grader.examine.scheduler import on_this_machine
 from grader.prove.run import prove_assignment
 from grader.prove.table import as_json, as_markdown, as_text
 from grader.prove.variants import Kind, find_variants
@@ -26,7 +27,7 @@ def verdicts(toy_tree):
 
     def proved(**options):
         found = prove_assignment(
-            toy_tree, "t1_toy", slots=1, sandbox="fake", observe=lambda *_: None, **options
+            toy_tree, "t1_toy", executor=on_this_machine(1), sandbox="fake", observe=lambda _: None, **options
         )
         return {verdict.variant.label: verdict for verdict in found}
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from grader.cli import main
 from grader.errors import ConfigurationError, GraderError
 from grader.examine.request import new_request, with_noise
-from grader.examine.scheduler import load
+from grader.examine.scheduler import load, on_this_machine
 from grader.mark.stability import Scale, Spread, change_here
 from grader.pipeline import material_of
 from grader.records import Examination, Measurement, Outcome, Status
@@ -59,8 +59,8 @@ def subject(noisy_tree, tmp_path):
 
 
 def repeated(subject, store, *, repeats=4, reruns=1, fresh="noise"):
-    plan = Plan(repeats=repeats, reruns=reruns, fresh=fresh, slots=2)
-    return repeat(subject, plan, store, observe=lambda *_: None)
+    plan = Plan(repeats=repeats, reruns=reruns, fresh=fresh)
+    return repeat(subject, plan, store, executor=on_this_machine(2), observe=lambda _: None)
 
 
 def test_regrading_a_hundred_times_and_examining_anew_changes_no_mark(subject, tmp_path):
@@ -69,7 +69,9 @@ def test_regrading_a_hundred_times_and_examining_anew_changes_no_mark(subject, t
     hundred = [
         tuple(mark.points for mark in graded.marks)
         for _ in range(34)
-        for graded in repeat(subject, plan, store, observe=lambda *_: None).regrades
+        for graded in repeat(
+            subject, plan, store, executor=on_this_machine(2), observe=lambda _: None
+        ).regrades
     ]
     assert len(hundred) > 100
     assert set(hundred) == {tuple(mark.points for mark in found.usual.marks)}
@@ -117,7 +119,7 @@ def many(subject, noisy_tree):
             graded_of(subject, noisy_tree, centre + noise.gauss(0, 0.6), failed=number in failed)
             for number in range(count)
         ]
-        plan = Plan(repeats=count, reruns=0, fresh="noise", slots=1)
+        plan = Plan(repeats=count, reruns=0, fresh="noise")
         return Repeated(
             subject=subject, plan=plan, usual=fresh[0], regrades=(), reruns=(), fresh=tuple(fresh),
             ran=0, reran=0, examined=0, usage=load_nothing(),
@@ -274,11 +276,13 @@ RUN = """
 import sys
 from pathlib import Path
 from grader.course.tree import CourseTree
+from grader.examine.scheduler import on_this_machine
 from grader.stability.repeat import Plan, repeat, subject_of
 from grader.store import Store
 root, state = map(Path, sys.argv[1:])
 subject = subject_of(CourseTree.open(root), "t1", tasks=(), sandbox="fake", place=state / "variants")
-repeat(subject, Plan(repeats=4, reruns=1, fresh="noise", slots=1), Store(state), observe=lambda *_: None)
+repeat(subject, Plan(repeats=4, reruns=1, fresh="noise"), Store(state),
+       executor=on_this_machine(1), observe=lambda _: None)
 """
 
 
