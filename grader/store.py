@@ -3,32 +3,69 @@
 Everything is written in a scratch folder, flushed to the disk and then renamed into its place, so a reader
 (or the next run, after a `kill -9`) finds either all of it or nothing. What a killed run left half-written
 is still in the scratch folder, and is swept when the next run takes the lock.
+
+Which examinations are finished is kept beside the folders, in the leases: see docs/state.md.
 """
 
 import fcntl
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 from pydantic import ValidationError
 
 from grader.errors import StoreError
+from grader.leases.opening import open_leases
+from grader.leases.seam import Leases
 from grader.records import Record
 
 RecordType = TypeVar("RecordType", bound=Record)
 
 SCRATCH = ".scratch"
 
+ASIDE = "damaged"
+"""Where files go that cannot be read, for a person to look at."""
+
+IN_USE = "another run is using this state folder; wait for it, or give --state another folder"
+
+TRIES = 1
+"""Attempts of one coordinator at an examination; its executor has tried what it can before it says so."""
+
 
 class Store:
-    """A folder of records by relative name. Safe against being killed; not shared between machines."""
+    """A folder of records by relative name. Safe against being killed.
 
-    def __init__(self, root: Path) -> None:
+    Shared between machines only where the state of examinations is in PostgreSQL.
+    """
+
+    def __init__(self, root: Path, *, state_url: str = "") -> None:
+        """Nothing is opened or made before it is needed.
+
+        Args:
+            root: the folder.
+            state_url: `postgresql://…` where several coordinators share the folder; empty for SQLite in it.
+        """
         self.root = root
+        self._state_url = state_url
+        self._leases: Leases | None = None
+
+    @property
+    def leases(self) -> Leases:
+        """Which examinations are finished, and who may run the others.
+
+        Raises:
+            StoreError: the database is damaged, from a newer version, on a network or out of reach.
+        """
+        if self._leases is None:
+            opened = open_leases(self.root, self._state_url, failures_at_most=TRIES)
+            weakref.finalize(self, opened.close)
+            self._leases = opened
+        return self._leases
 
     def path(self, name: str) -> Path:
         """Where `name` lies, or would lie."""
@@ -76,29 +113,69 @@ class Store:
     @contextmanager
     def new_folder(self, name: str) -> Iterator[Path]:
         """A scratch folder that becomes `name` if the block ends well, and vanishes if it does not."""
-        scratch = Path(tempfile.mkdtemp(dir=self._scratch()))
+        with self.draft_folder() as draft:
+            yield draft
+            self.flush(draft)
+            self.publish(draft, name)
+
+    @contextmanager
+    def draft_folder(self) -> Iterator[Path]:
+        """A scratch folder that vanishes when the block ends, unless it was published."""
+        draft = Path(tempfile.mkdtemp(dir=self._scratch()))
         try:
-            yield scratch
-            _publish(scratch, self.path(name))
+            yield draft
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def flush(self, draft: Path) -> None:
+        """Everything in a draft is on the disk when this returns."""
+        for path in [*draft.rglob("*"), draft]:
+            _sync_folder(path) if path.is_dir() else _sync_file(path)
+
+    def publish(self, draft: Path, name: str) -> None:
+        """A flushed draft becomes `name`, whole, in the place of what was there."""
+        target = self.path(name)
+        draft.chmod(0o755)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            shutil.rmtree(target)
+        draft.rename(target)
+        _sync_folder(target.parent)
+
+    def set_aside(self, name: str) -> str:
+        """Move what cannot be read out of the way and keep it; returns where it lies now, by its name."""
+        kept, number = f"{ASIDE}/{name}", 1
+        while self.has(kept):
+            number += 1
+            kept = f"{ASIDE}/{name}.{number}"
+        self.path(kept).parent.mkdir(parents=True, exist_ok=True)
+        self.path(name).rename(self.path(kept))
+        return kept
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the state folder for one run and sweep what a killed run left half-written.
+
+        Runs that share their state in PostgreSQL hold it together; the sweeping waits until one is alone.
 
         Raises:
             StoreError: another run holds it.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         with (self.root / "lock").open("w") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise StoreError(
-                    "another run is using this state folder; wait for it, or give --state another folder"
-                ) from error
-            shutil.rmtree(self.root / SCRATCH, ignore_errors=True)
+            if _takes(handle, fcntl.LOCK_EX):
+                shutil.rmtree(self.root / SCRATCH, ignore_errors=True)
+            elif not self._state_url:
+                raise StoreError(IN_USE)
+            if self._state_url and not _takes(handle, fcntl.LOCK_SH):
+                raise StoreError(IN_USE)
+            yield
+
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """Of the runs that hold the state folder together one at a time, the others wait for it."""
+        with (self.root / "turn").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
     def _scratch(self) -> Path:
@@ -136,15 +213,13 @@ def _new_file(folder: Path) -> Path:
     return Path(name)
 
 
-def _publish(scratch: Path, target: Path) -> None:
-    for path in [*scratch.rglob("*"), scratch]:
-        _sync_folder(path) if path.is_dir() else _sync_file(path)
-    scratch.chmod(0o755)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists():
-        shutil.rmtree(target)
-    scratch.rename(target)
-    _sync_folder(target.parent)
+def _takes(handle: IO[str], kind: int) -> bool:
+    """Whether the lock on a file can be had now."""
+    try:
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _sync_file(path: Path) -> None:
