@@ -1,0 +1,251 @@
+"""A request in, a running examining process out, forked from one that has imported everything.
+
+A fresh interpreter spends half a second of processor time before it can examine anything, and with torch
+three seconds; a forked child spends milliseconds. `WarmFork` is one such process, for all slots of a machine;
+`WarmExaminer` is one slot's way to it. Examinations give the same bytes as those of `ColdExaminer`.
+"""
+
+import ast
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from grader.errors import GraderError
+from grader.examine.request import ExamRequest
+from grader.examine.supervise import Running, variables_of
+from grader.examine.warm_order import MOST_BYTES, PRELOADED, Order
+
+START_S = 60.0
+"""Longest wait for a fork; the imports of a class's first examination are in it."""
+_END_S = 10.0
+
+
+class WarmForkError(GraderError):
+    """The process that forks examinations is not there or does not answer: our fault."""
+
+
+def is_supported() -> bool:
+    """Whether this system has what a warm fork needs: Linux has."""
+    return sys.platform == "linux"
+
+
+class WarmFork:
+    """One process that forks examinations, for all slots of a machine. Starts with the first examination.
+
+    When it has died it is started again for the next examination. It ends, and all its children with it, when
+    this object is closed or this process ends in whatever way.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._modules: dict[str, list[str]] = {}
+
+    def start(
+        self,
+        request: ExamRequest,
+        arguments: Sequence[str],
+        *,
+        inherited: Sequence[int] = (),
+        environment: Mapping[str, str],
+    ) -> Running:
+        """Fork a process that runs `grader.examine.job` on the request.
+
+        Args:
+            request: the examination.
+            arguments: of the job's command line.
+            inherited: descriptors that the process has under the same numbers.
+            environment: variables of this process beside those that the first one was started with.
+
+        Raises:
+            WarmForkError: no process was forked.
+            OSError: the system refused a process or a descriptor.
+        """
+        said, said_end = os.pipe2(os.O_CLOEXEC)
+        told, told_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with contextlib.ExitStack() as on_failure, contextlib.ExitStack() as brief:
+            on_failure.callback(os.close, said)
+            on_failure.callback(told.close)
+            brief.callback(os.close, said_end)
+            brief.callback(told_end.close)
+            question = _memory_file(request.model_dump_json().encode())
+            brief.callback(os.close, question)
+            order: Order = {
+                "arguments": [*arguments],
+                "environment": {**environment},
+                "inherited": [*inherited],
+                "modules": self._modules_of(request),
+            }
+            self._send(order, (question, said_end, told_end.fileno(), *inherited))
+            brief.close()  # before waiting: should the fork die, its end must be the last one
+            pid, end = _forked(told)
+            on_failure.pop_all()
+        return WarmlyRunning(pid=pid, said=said, end=end, told=told)
+
+    def close(self) -> None:
+        """End the process, and whatever it has forked."""
+        with self._lock:
+            self._end()
+
+    def _send(self, order: Order, descriptors: tuple[int, ...]) -> None:
+        message = [json.dumps(order).encode()]
+        with self._lock:
+            try:
+                socket.send_fds(self._running(), message, descriptors)
+            except (BrokenPipeError, ConnectionResetError):
+                self._end()
+                socket.send_fds(self._running(), message, descriptors)
+
+    def _running(self) -> socket.socket:
+        """Our end of the control socket of a process that lives as far as we know."""
+        if self._process is not None and self._process.poll() is not None:
+            self._end()
+        if self._control is None:
+            self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "grader.examine.warm_process", str(theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    start_new_session=True,  # Ctrl-C reaches us, not what is being examined
+                    pass_fds=[theirs.fileno()],
+                    env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"},
+                )
+        return self._control
+
+    def _end(self) -> None:
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._process is not None:
+            try:
+                self._process.wait(_END_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
+
+    def _modules_of(self, request: ExamRequest) -> list[str]:
+        folder = request.material.folder
+        if folder not in self._modules:
+            self._modules[folder] = modules_named_below(Path(folder) / "checks")
+        return self._modules[folder]
+
+
+@dataclass(frozen=True)
+class WarmExaminer:
+    """One slot's way to start examinations; an `Examiner`. The fork is shared, and closed by its owner."""
+
+    fork: WarmFork
+    descriptors: tuple[int, ...] = ()
+    """As those of `ColdExaminer`."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """As that of `ColdExaminer`."""
+
+    def start(self, request: ExamRequest, *, out: Path, references: Path | None) -> Running:
+        """Fork an examination; see `Examiner`."""
+        folders = [str(folder) for folder in (out, references) if folder is not None]
+        variables = variables_of(request) | {**self.environment}
+        return self.fork.start(request, folders, inherited=self.descriptors, environment=variables)
+
+    def close(self) -> None:
+        """Nothing of a slot's own is kept."""
+
+
+@dataclass
+class WarmlyRunning:
+    """A forked examining process; a `Running`."""
+
+    pid: int
+    said: int
+    end: int
+    """Its pidfd: readable once it has ended."""
+    told: socket.socket
+    """Where the process that forked it tells its exit code."""
+    _code: int | None = None
+
+    def kill(self) -> None:
+        """End it; its sandboxes die with it."""
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self.end, signal.SIGKILL)
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Wait for its exit code; where the process that would tell has died, it was killed."""
+        if self._code is None:
+            content = _receive(self.told, timeout_s)
+            if content is not None:
+                self._code = int(json.loads(content)["code"]) if content else -signal.SIGKILL
+        return self._code
+
+    def close(self) -> None:
+        """Give the descriptors back."""
+        os.close(self.said)
+        os.close(self.end)
+        self.told.close()
+
+
+def modules_named_below(folder: Path) -> list[str]:
+    """What Python files below a folder may import of the packages that are imported before a fork, sorted.
+
+    Broken files name nothing. `from a import b` names both `a` and `a.b`, which may not be a module.
+    """
+    names: set[str] = set()
+    for path in sorted(folder.rglob("*.py")):
+        with contextlib.suppress(OSError, SyntaxError, ValueError):
+            for node in ast.walk(ast.parse(path.read_bytes())):
+                if isinstance(node, ast.Import):
+                    names.update(alias.name for alias in node.names)
+                elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                    names.add(node.module)
+                    names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return sorted(name for name in names if name.partition(".")[0] in PRELOADED)
+
+
+def _forked(told: socket.socket) -> tuple[int, int]:
+    """Process id and pidfd of what was forked.
+
+    Raises:
+        WarmForkError: nothing was.
+    """
+    if not _is_readable(told, START_S):
+        raise WarmForkError(f"no examination was forked within {START_S:g} s")
+    content, descriptors, _, _ = socket.recv_fds(told, MOST_BYTES, 1)
+    answer = json.loads(content or "{}")
+    if not descriptors:
+        problem = answer.get("problem", "the process that forks has died")
+        raise WarmForkError(f"no examination was forked: {problem}")
+    return int(answer["pid"]), descriptors[0]
+
+
+def _receive(told: socket.socket, timeout_s: float) -> bytes | None:
+    """The next message, empty at the end; None when there is none in time."""
+    if not _is_readable(told, timeout_s):
+        return None
+    try:
+        return told.recv(MOST_BYTES)
+    except ConnectionResetError:
+        return b""
+
+
+def _is_readable(told: socket.socket, timeout_s: float) -> bool:
+    poll = select.poll()
+    poll.register(told, select.POLLIN)
+    return bool(poll.poll(timeout_s * 1000))
+
+
+def _memory_file(content: bytes) -> int:
+    descriptor = os.memfd_create("request")
+    with os.fdopen(os.dup(descriptor), "wb") as handle:
+        handle.write(content)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
