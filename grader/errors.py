@@ -5,6 +5,7 @@
     ├── StoreError                  a saved result is damaged or from another engine
     ├── CollectError                git or the forge failed for a reason that is not the student's
     ├── SandboxError                our isolation could not be started, or broke: nobody loses a mark
+    ├── ClusterError                a scheduler or a node cannot be reached or used: nobody loses a mark
     └── CandidateError              the submission's fault: the check has failed
         ├── CandidateMissing        a required name is not there
         ├── CandidateNotImplemented the starter's hole is still open
@@ -37,6 +38,10 @@ class CollectError(GraderError):
 
 class SandboxError(GraderError):
     """The isolation could not be started or broke; the outcome is `could_not_check`."""
+
+
+class ClusterError(GraderError):
+    """A scheduler or a node cannot be reached or used; what is stored stays, the same command goes on."""
 
 
 class CandidateError(GraderError):
