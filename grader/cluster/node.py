@@ -1,0 +1,154 @@
+"""On a node: one request with its files in, what the examination wrote out, with progress on the way.
+
+These are the only functions that a coordinator has run on a node. They are told in JSON and bytes, answer in
+bytes and JSON, and read nothing of the coordinator's state folder.
+"""
+
+import asyncio
+import os
+import tempfile
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from distributed import Worker, get_worker
+
+from grader.cluster.archive import unpack
+from grader.cluster.fitness import Demands, Report, shortcomings
+from grader.cluster.slots import SlotNumber
+from grader.errors import ClusterError, GraderError
+from grader.examine.events import Event
+from grader.examine.examiners import OpenExaminer, examiners
+from grader.examine.executor import Job, Produced
+from grader.examine.request import ExamRequest
+from grader.examine.supervise import Examiner, Place, examine_once
+from grader.records import Record
+
+GPU_MEMORY = "gpu_memory_mib"
+"""Name of the resource that a worker with a GPU is started with."""
+
+_GOES_ON = frozenset({"executing", "long-running", "resumed"})
+_LIVES = frozenset({"running", "paused", "init", "created", "starting"})
+
+
+class Errand(Record):
+    """What a node is asked to do, apart from the submission's files."""
+
+    request: ExamRequest
+    attempt: int
+    topic: str
+    """Where progress is reported."""
+    on_gpu: bool
+
+
+async def look(demands: str, dask_worker: Worker) -> str:
+    """Whether this node is fit for a run: `Demands` in JSON in, a `Report` in JSON out."""
+    problems = await asyncio.to_thread(shortcomings, Demands.model_validate_json(demands))
+    report = Report(
+        host=_host(),
+        problems=problems,
+        slots=dask_worker.state.nthreads,
+        gpu_memory_mib=int(dask_worker.state.total_resources.get(GPU_MEMORY, 0)),
+    )
+    return report.model_dump_json()
+
+
+def run_one(errand: str, files: bytes) -> dict[str, Any]:
+    """Examine once: an `Errand` in JSON and an archive in; files, the problem and the attempts out."""
+    worker = get_worker()
+    asked = Errand.model_validate_json(errand)
+    with tempfile.TemporaryDirectory(prefix="submission-", dir=worker.local_directory) as folder:
+        try:
+            unpack(files, Path(folder))
+            produced = _examine(asked, Path(folder), worker)
+        except (GraderError, OSError) as error:
+            produced = Produced(problem=f"{_host()}: {type(error).__name__}: {error}")
+    return {
+        "files": dict(produced.files),
+        "problem": produced.problem,
+        "attempts": [attempt.model_dump_json() for attempt in produced.attempts],
+    }
+
+
+def _examine(asked: Errand, folder: Path, worker: Worker) -> Produced:
+    seats: _Seats = worker.__dict__.setdefault("grader_seats", _Seats())
+    key = worker.get_current_task()
+    local = Path(worker.local_directory)
+    work = asked.request.work.model_copy(update={"folder": str(folder)})
+    job = Job(
+        request=asked.request.model_copy(update={"work": work}),
+        references=local / "references",
+    )
+    place = Place(
+        gpu=_own_gpu() if asked.on_gpu else None,
+        attempt=asked.attempt,
+        scratch=local,
+        is_cancelled=lambda: not _is_wanted(worker, key),
+    )
+
+    def report(event: Event) -> None:
+        worker.log_event(asked.topic, {"key": key, "event": event.model_dump_json()})
+
+    return seats.examine(job, place, report)
+
+
+def _is_wanted(worker: Worker, key: str) -> bool:
+    """Whether anybody still waits for a task of ours.
+
+    Dask does not stop a task that runs: it only forgets that somebody wanted it. That is so when the
+    coordinator took it back, when the coordinator is gone, and when the node is about to end.
+    """
+    task = worker.state.tasks.get(key)
+    return task is not None and task.state in _GOES_ON and worker.status.name in _LIVES
+
+
+def _own_gpu() -> int:
+    """The one GPU of this worker.
+
+    Raises:
+        ClusterError: it has none, or several.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
+    if not visible.isdecimal():
+        raise ClusterError(f"a worker needs one GPU of its own, and CUDA_VISIBLE_DEVICES is '{visible}'")
+    return int(visible)
+
+
+def _host() -> str:
+    return os.uname().nodename
+
+
+@dataclass
+class _Seat:
+    """What a thread of a worker keeps from one examination to the next."""
+
+    slot: SlotNumber
+    examiner: Examiner | None = None
+    """What is kept warm belongs to the thread that started it."""
+
+
+@dataclass
+class _Seats:
+    """The seats of one worker, by thread."""
+
+    open_examiner: OpenExaminer = field(default_factory=examiners)
+    by_thread: dict[int, _Seat] = field(default_factory=dict)
+
+    def examine(self, job: Job, place: Place, report: Callable[[Event], None]) -> Produced:
+        """Examine once on the seat of this thread."""
+        seat = self._own()
+        seat.examiner = seat.examiner or self.open_examiner(seat.slot.number)
+        place = replace(place, slot=seat.slot.number)
+        produced = examine_once(job, examiner=seat.examiner, place=place, report=report)
+        if produced.problem:  # whatever was kept warm may be what is broken
+            seat.examiner.close()
+            seat.examiner = None
+        return produced
+
+    def _own(self) -> _Seat:
+        name = threading.get_ident()
+        if name not in self.by_thread:
+            self.by_thread[name] = _Seat(SlotNumber())
+        return self.by_thread[name]

@@ -1,0 +1,72 @@
+"""Nodes on this machine: real schedulers and workers as processes on loopback, and the toy course for them."""
+
+from functools import partial
+
+import pytest
+
+from grader.cluster.executor import ClusterExecutor
+from grader.cluster.fitness import demands_of
+from grader.cluster.start import connection
+from grader.cluster.target import target_of
+from grader.course.cluster_settings import ClusterSettings
+from grader.examine.local_executor import LocalExecutor
+from grader.examine.request import new_request
+from grader.examine.scheduler import Scheduler
+from grader.store import Store
+
+RIGHT = "def add(a, b):\n    return a + b\n\ndef mean_of(numbers):\n    return sum(numbers) / len(numbers)\n"
+
+
+class Events(list):
+    """What a run reported, in order."""
+
+    def __call__(self, event):
+        self.append(event)
+
+    def of(self, team):
+        return [event for event in self if event.about.team == team]
+
+    def kinds(self, team):
+        return [type(event) for event in self.of(team)]
+
+
+@pytest.fixture
+def request_for(toy_work, toy_material):
+    """An examination of the toy course: `request_for(source, team)`."""
+
+    def make(source, team="team1", *, sandbox="fake", **options):
+        return new_request(toy_work(source, team), toy_material, sandbox=sandbox, seed=11, **options)
+
+    return make
+
+
+@pytest.fixture
+def on_cluster(toy_material, tmp_path):
+    """An executor for the toy course: `on_cluster("local:2")`."""
+
+    def make(text, *, sandbox="fake", say=lambda _: None, demands=None, patience_s=30, **settings):
+        target = target_of(text, insecure=True)
+        connect = connection(target, ClusterSettings(**settings), home=tmp_path)
+        demands = demands or demands_of([toy_material], sandbox=sandbox)
+        return ClusterExecutor(connect, demands, patience_s=patience_s, say=say)
+
+    return make
+
+
+@pytest.fixture
+def examined(tmp_path):
+    """Examine with an executor, and return the state folder: `examined(executor, requests, events)`."""
+
+    def run(executor, requests, events, name="state"):
+        store = Store(tmp_path / name)
+        with Scheduler(executor, observe=events) as scheduler:
+            scheduler.examine_all(requests, store)
+        return store
+
+    return run
+
+
+@pytest.fixture
+def examined_here(examined):
+    """The same on this machine alone."""
+    return partial(examined, LocalExecutor(slots=2), events=Events(), name="state-here")
