@@ -46,7 +46,7 @@ sandbox_option = click.option(
     "--sandbox",
     default="auto",
     show_default=True,
-    type=click.Choice(["auto", "bubblewrap", "process", "fake"]),
+    type=click.Choice(["auto", "warm", "bubblewrap", "process", "fake"]),
     help="What isolates the submissions. 'process' and 'fake' do not isolate.",
 )
 scale_option = click.option(

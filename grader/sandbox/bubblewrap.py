@@ -13,15 +13,15 @@ from pathlib import Path
 
 from grader.errors import SandboxError
 from grader.records import Usage
-from grader.sandbox import cgroup, gpu, launch, view
-from grader.sandbox.cgroup_leaf import Hierarchy, Leaf, remove
-from grader.sandbox.jail import Jail, spawn
+from grader.sandbox import gpu, launch, view
+from grader.sandbox.cgroup_leaf import Leaf
+from grader.sandbox.descriptors import join, memory_file, pipe
+from grader.sandbox.foundation import Foundation
+from grader.sandbox.jail import Jail, Processes, spawn, wait_or_explain
 from grader.sandbox.limits import Meter
 from grader.sandbox.output import Tail
 from grader.sandbox.places import Places
-from grader.sandbox.remedies import explain
 from grader.sandbox.seam import Ending, SessionSpec
-from grader.sandbox.seccomp import build_filter
 from grader.sandbox.stage import mount_points, staged
 from grader.sandbox.tree import TreeMeter
 from grader.sandbox.watchdog import SessionMeter, Watchdog, Watched
@@ -36,12 +36,12 @@ _END_S = 15.0
 
 
 @dataclass(frozen=True)
-class _Started:
+class Started:
     """What is left in our hands once a session runs."""
 
     channel: socket.socket
     output: int
-    jail: Jail
+    jail: Processes
     inner: int
     """Process id, outside, of the first process inside."""
 
@@ -64,23 +64,15 @@ class BubblewrapSandbox:
         Raises:
             SandboxError: a program or library is missing.
         """
-        self._tools = launch.find_tools()
-        self._filter = build_filter()
-        self._interpreter = view.find_interpreter(hidden)
+        self._foundation = Foundation.find(hidden=hidden, only_watch_memory=only_watch_memory)
         self._program = program
-        self._hierarchy: Hierarchy | None = None
-        self.tier_b_because = ""
+        self.tier_b_because = self._foundation.tier_b_because
         """Why there is no tier A; empty where there is."""
-        try:
-            self._hierarchy = None if only_watch_memory else cgroup.find_hierarchy()
-        except SandboxError as error:
-            self.tier_b_because = str(error)
 
     @property
     def name(self) -> str:
         """See `Sandbox`."""
-        tier = "A" if self._hierarchy else "B: memory is watched, not bounded"
-        return f"bubblewrap (tier {tier})"
+        return f"bubblewrap ({self._foundation.tier})"
 
     def start(self, spec: SessionSpec) -> "BubblewrapSession":
         """See `Sandbox`. The session dies with the calling thread."""
@@ -93,7 +85,7 @@ class BubblewrapSandbox:
         with ExitStack() as keep:
             user = launch.session_user(spec.slot)
             stage = keep.enter_context(staged(spec.submission, user=user))
-            leaf = self._create_leaf(spec, keep)
+            leaf = self._foundation.create_leaf(spec, keep)
             started = self._launch(spec, stage=stage, leaf=leaf, keep=keep)
             places = Places(started.inner)
             keep.callback(places.close)
@@ -102,14 +94,7 @@ class BubblewrapSandbox:
             session.keep(keep.pop_all())
         return session
 
-    def _create_leaf(self, spec: SessionSpec, keep: ExitStack) -> Leaf | None:
-        if self._hierarchy is None:
-            return None
-        leaf = self._hierarchy.create(spec.limits, threads=spec.threads)
-        keep.callback(remove, leaf)
-        return leaf
-
-    def _launch(self, spec: SessionSpec, *, stage: Path, leaf: Leaf | None, keep: ExitStack) -> _Started:
+    def _launch(self, spec: SessionSpec, *, stage: Path, leaf: Leaf | None, keep: ExitStack) -> Started:
         with ExitStack() as brief:
             channel, theirs = socket.socketpair()
             output, output_end = os.pipe2(os.O_CLOEXEC)
@@ -117,32 +102,34 @@ class BubblewrapSandbox:
             keep.callback(os.close, output)
             brief.callback(theirs.close)
             brief.callback(os.close, output_end)
-            ready, ready_end = _pipe(brief)
-            information, information_end = _pipe(brief)
-            sources = mount_points(stage, self._interpreter.roots) if os.geteuid() == 0 else {}
+            ready, ready_end = pipe(brief)
+            information, information_end = pipe(brief)
+            sources = mount_points(stage, self._foundation.interpreter.roots) if os.geteuid() == 0 else {}
             descriptors = {
                 launch.CHANNEL: theirs.fileno(),
-                launch.ARGUMENTS: _memory_file(brief, _join(self._arguments(spec, stage, sources))),
-                launch.FILTER: _memory_file(brief, self._filter),
+                launch.ARGUMENTS: memory_file(brief, join(self._arguments(spec, stage, sources))),
+                launch.FILTER: memory_file(brief, self._foundation.filter),
                 launch.READY: ready_end,
                 launch.INFORMATION: information_end,
-                launch.PROGRAM: _memory_file(brief, self._program.read_bytes()),
+                launch.PROGRAM: memory_file(brief, self._program.read_bytes()),
             }
             command = self._command(spec, sources=sources, leaf=leaf)
             jail = Jail(spawn(command, output=output_end, descriptors=descriptors))
             keep.callback(jail.close)
-            inner = _wait(jail, ready=ready, information=information, output=output)
-            return _Started(channel, output, jail, inner)
+            inner = wait_or_explain(jail, ready, information, output, within_s=START_S)
+            return Started(channel, output, jail, inner)
 
     def _arguments(self, spec: SessionSpec, stage: Path, sources: dict[Path, Path]) -> list[str]:
         libraries = gpu.driver_libraries(spec.device)
         return [
             *view.isolation(),
-            *view.environment(self._interpreter.executable, threads=spec.threads, libraries=libraries),
+            *view.environment(
+                self._foundation.interpreter.executable, threads=spec.threads, libraries=libraries
+            ),
             *view.system_files(),
             *gpu.device_arguments(spec.device),
             *view.writable_places(spec.limits),
-            *view.interpreter_files(self._interpreter, sources),
+            *view.interpreter_files(self._foundation.interpreter, sources),
             *("--ro-bind", str(stage / "submission"), view.SUBMISSION),
             *("--perms", "0444", "--ro-bind-data", str(launch.PROGRAM), view.PROGRAM),
             *("--chdir", view.HOME, "--remount-ro", "/dev", "--remount-ro", "/"),
@@ -150,9 +137,9 @@ class BubblewrapSandbox:
         ]
 
     def _command(self, spec: SessionSpec, *, sources: dict[Path, Path], leaf: Leaf | None) -> list[str]:
-        tools, limits = self._tools, spec.limits
+        tools, limits = self._foundation.tools, spec.limits
         user = launch.session_user(spec.slot)
-        worker = (str(self._interpreter.executable), "-s", "-P", "-B", view.PROGRAM)
+        worker = (str(self._foundation.interpreter.executable), "-s", "-P", "-B", view.PROGRAM)
         with_memory = leaf is None and spec.device == "cpu"
         return [
             *launch.outer_command(tools, user=user, leaves=leaf.directories if leaf else (), sources=sources),
@@ -165,7 +152,7 @@ class BubblewrapSandbox:
 class BubblewrapSession:
     """One worker and its watchdog."""
 
-    def __init__(self, spec: SessionSpec, started: _Started, *, places: Places, meter: Meter) -> None:
+    def __init__(self, spec: SessionSpec, started: Started, *, places: Places, meter: Meter) -> None:
         """Begin to watch what has started."""
         tail = Tail(started.output)
         self._channel = started.channel
@@ -231,38 +218,7 @@ def _tell(watched: Watched, exit_code: int | None) -> Ending:
     )
 
 
-def _wait(jail: Jail, *, ready: int, information: int, output: int) -> int:
-    try:
-        return jail.wait_until_ready(ready=ready, information=information, within_s=START_S)
-    except SandboxError as error:
-        printed = Tail(output)
-        while printed.drain():
-            pass
-        raise SandboxError(explain(str(error), printed.text())) from error
-
-
 def _is_hung_up(channel: socket.socket) -> bool:
     poll = select.poll()
     poll.register(channel, 0)
     return any(event & select.POLLHUP for _, event in poll.poll(0))
-
-
-def _pipe(stack: ExitStack) -> tuple[int, int]:
-    """A pipe's read and write end, closed with the stack."""
-    ends = os.pipe2(os.O_CLOEXEC)
-    for end in ends:
-        stack.callback(os.close, end)
-    return ends
-
-
-def _memory_file(stack: ExitStack, content: bytes) -> int:
-    """A descriptor from which `content` can be read, closed with the stack."""
-    descriptor = os.memfd_create("grader")
-    stack.callback(os.close, descriptor)
-    os.write(descriptor, content)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return descriptor
-
-
-def _join(arguments: list[str]) -> bytes:
-    return b"".join(os.fsencode(argument) + b"\0" for argument in arguments)

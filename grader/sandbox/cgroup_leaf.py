@@ -52,6 +52,16 @@ class Hierarchy(Protocol):
         ...
 
 
+def join(leaf: Leaf, pid: int) -> None:
+    """Make a process, with all its threads, a member.
+
+    Raises:
+        OSError: it has ended, or this user may not move it.
+    """
+    for directory in leaf.directories:
+        (directory / "cgroup.procs").write_text(str(pid))
+
+
 def remove(leaf: Leaf, *, within_s: float = 5.0) -> None:
     """End all members and remove the leaf: proof that nothing of the session is left.
 

@@ -19,8 +19,10 @@ from grader.sandbox.bubblewrap import BubblewrapSandbox
 from grader.sandbox.seam import Ending, Sandbox, SessionSpec
 from grader.sandbox.seccomp import build_filter
 from grader.sandbox.view import find_interpreter
+from grader.sandbox.warm import WarmSandbox
+from grader.sandbox.zygote_process import ZygoteAddress, from_environment
 
-PREFERENCES = ("auto", "bubblewrap", "process", "fake")
+PREFERENCES = ("auto", "warm", "bubblewrap", "process", "fake")
 _SYSTEM_SWITCHES = (
     "user.max_user_namespaces",
     "kernel.unprivileged_userns_clone",
@@ -80,12 +82,21 @@ class Machine:
         return "\n".join(f"{name:<22}{value}" for name, value in rows.items())
 
 
-def choose(preference: str = "auto", *, hidden: tuple[Path, ...] = ()) -> Sandbox:
+def choose(
+    preference: str = "auto",
+    *,
+    hidden: tuple[Path, ...] = (),
+    zygotes: tuple[ZygoteAddress, ...] | None = None,
+) -> Sandbox:
     """The sandbox for one examination.
 
+    "auto" isolates, or there is none: warm where somebody keeps zygotes for us, since starting one for a
+    single examination may cost more than it saves; else bubblewrap.
+
     Args:
-        preference: "auto" (one that isolates, or none), "bubblewrap", "process" or "fake".
+        preference: "auto", "warm", "bubblewrap", "process" or "fake".
         hidden: folders that no session may see, wherever they lie: the course, its state.
+        zygotes: those that are kept for us; by default those that the environment names.
 
     Raises:
         SandboxError: it cannot be used here; the message says how to get one.
@@ -96,17 +107,21 @@ def choose(preference: str = "auto", *, hidden: tuple[Path, ...] = ()) -> Sandbo
         return _load("process", "ProcessSandbox")
     if preference == "fake":
         return _load("fake", "FakeSandbox")
-    facts = try_bubblewrap()
+    zygotes = from_environment(os.environ) if zygotes is None else zygotes
+    if zygotes and preference in {"auto", "warm"}:
+        return WarmSandbox(hidden=hidden, zygotes=zygotes)
+    facts = try_warm() if preference == "warm" else try_bubblewrap()
     if not facts.is_usable:
         hint = "; `--sandbox process` runs code without isolation: use it for your own alone"
         raise SandboxError(f"{facts.detail}{hint if preference == 'auto' else ''}")
-    return BubblewrapSandbox(hidden=hidden)
+    return (WarmSandbox if preference == "warm" else BubblewrapSandbox)(hidden=hidden)
 
 
 def available() -> tuple[Facts, ...]:
     """Every backend, tried where trying means something."""
     return (
         try_bubblewrap(),
+        try_warm(),
         Facts("process", is_usable=True, isolates=False, detail="no isolation, for one's own code alone"),
         Facts(
             "fake", is_usable=True, isolates=False, detail="runs in our own process, for tests of the grader"
@@ -116,16 +131,25 @@ def available() -> tuple[Facts, ...]:
 
 def try_bubblewrap() -> Facts:
     """Run a program that does nothing in a session."""
+    return _try("bubblewrap", lambda: BubblewrapSandbox(program=_PROBE))
+
+
+def try_warm() -> Facts:
+    """The same in a session that is forked from a zygote without imports."""
+    return _try("warm", lambda: WarmSandbox(program=_PROBE, imports=()))
+
+
+def _try(name: str, make: Callable[[], BubblewrapSandbox | WarmSandbox]) -> Facts:
     try:
-        sandbox = BubblewrapSandbox(program=_PROBE)
+        sandbox = make()
         ending = _run_to_its_end(sandbox)
     except SandboxError as error:
-        return Facts("bubblewrap", is_usable=False, isolates=True, detail=str(error))
+        return Facts(name, is_usable=False, isolates=True, detail=str(error))
     if ending.exit_code != 0:
         detail = f"python does not run inside: {ending.output or ending.limit or ending.exit_code}"
-        return Facts("bubblewrap", is_usable=False, isolates=True, detail=detail)
+        return Facts(name, is_usable=False, isolates=True, detail=detail)
     because = f"; no tier A: {sandbox.tier_b_because}" if sandbox.tier_b_because else ""
-    return Facts("bubblewrap", is_usable=True, isolates=True, detail=f"{sandbox.name}{because}")
+    return Facts(name, is_usable=True, isolates=True, detail=f"{sandbox.name}{because}")
 
 
 def _run_to_its_end(sandbox: Sandbox) -> Ending:

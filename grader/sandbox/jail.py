@@ -12,8 +12,11 @@ import signal
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from grader.errors import SandboxError
+from grader.sandbox.output import Tail
+from grader.sandbox.remedies import explain
 
 _HIGH = 64
 """Above every descriptor number that a child uses."""
@@ -58,6 +61,33 @@ def _is_inheritable(number: int) -> bool:
         return os.get_inheritable(number)
     except OSError:
         return False  # the descriptor of the listing itself
+
+
+class Processes(Protocol):
+    """The processes of one session, however they were started."""
+
+    @property
+    def end(self) -> int:
+        """Descriptor that is readable once everything in the sandbox has ended."""
+        ...
+
+    @property
+    def pid(self) -> int:
+        """The process below which all of them are."""
+        ...
+
+    @property
+    def exit_code(self) -> int | None:
+        """Of the worker; negative: killed by that signal. None: we ended it, or it has not ended."""
+        ...
+
+    def kill(self) -> None:
+        """End everything; harmless when it has ended."""
+        ...
+
+    def wait(self, within_s: float) -> bool:
+        """Wait for the end of everything; True when it is over."""
+        ...
 
 
 class Jail:
@@ -109,15 +139,15 @@ class Jail:
 
     def kill(self) -> None:
         """End everything; harmless when it has ended."""
-        if not _is_over(self.end):
+        if not is_over(self.end):
             self.was_killed = True
-            _send_kill(self.end)
+            send_kill(self.end)
 
     def wait(self, within_s: float) -> bool:
         """Wait for the end of everything, and take our child's exit status; True when it is over."""
         deadline = time.monotonic() + within_s
         for descriptor in (self.end, self._outer):
-            if not _is_over(descriptor, max(0.0, deadline - time.monotonic())):
+            if not is_over(descriptor, max(0.0, deadline - time.monotonic())):
                 return False
         self._reap()
         return True
@@ -125,9 +155,7 @@ class Jail:
     @property
     def exit_code(self) -> int | None:
         """Of the worker; negative: killed by that signal. None: we ended it, or it has not ended."""
-        if self.was_killed or self._status is None:
-            return None
-        return 128 - self._status if 128 < self._status <= 128 + signal.NSIG else self._status
+        return None if self.was_killed or self._status is None else told_by(self._status)
 
     def close(self) -> None:
         """End everything and let go.
@@ -139,7 +167,7 @@ class Jail:
             return
         self.kill()
         if not self.wait(2.0):
-            _send_kill(self._outer)
+            send_kill(self._outer)
             if not self.wait(5.0):
                 raise SandboxError(
                     f"process {self.pid} and those below it cannot be ended; they hang in the kernel"
@@ -158,6 +186,21 @@ class Jail:
             _reap_adopted(self._inner)
 
 
+def wait_or_explain(jail: Jail, ready: int, information: int, output: int, *, within_s: float) -> int:
+    """`Jail.wait_until_ready`; the error says what the tools printed to `output`, and what to do.
+
+    Raises:
+        SandboxError: it ended before, or did not come.
+    """
+    try:
+        return jail.wait_until_ready(ready=ready, information=information, within_s=within_s)
+    except SandboxError as error:
+        printed = Tail(output)
+        while printed.drain():
+            pass
+        raise SandboxError(explain(str(error), printed.text())) from error
+
+
 def _reap_adopted(descriptor: int) -> None:
     """Where the grader is the first process of a container, the sandbox's first process becomes its child."""
     try:
@@ -166,13 +209,20 @@ def _reap_adopted(descriptor: int) -> None:
         return
 
 
-def _is_over(descriptor: int, within_s: float = 0.0) -> bool:
+def told_by(status: int) -> int:
+    """The exit code of a worker by what process 1 of its sandbox ended with."""
+    return 128 - status if 128 < status <= 128 + signal.NSIG else status
+
+
+def is_over(descriptor: int, within_s: float = 0.0) -> bool:
+    """Whether the process of a pidfd has ended, at the latest after `within_s`."""
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     return bool(poll.poll(within_s * 1000))
 
 
-def _send_kill(descriptor: int) -> None:
+def send_kill(descriptor: int) -> None:
+    """SIGKILL by pidfd; harmless when it has ended."""
     try:
         signal.pidfd_send_signal(descriptor, signal.SIGKILL)
     except ProcessLookupError:

@@ -101,26 +101,34 @@ def outer_command(
     ]
 
 
-def bounds(tools: Tools, limits: Limits, *, with_memory: bool) -> list[str]:
-    """The limits of a single process, set before bubblewrap.
+def process_limits(limits: Limits, *, with_memory: bool) -> dict[str, int]:
+    """The limits of a single process, by the names of prlimit.
 
     Args:
-        tools: where they are.
         limits: of the session.
         with_memory: also bound the address space for data of each process, where nothing else bounds memory.
             Generously, since what is only reserved counts as well: it stops what is too fast to be watched.
     """
-    command = [tools.prlimit, f"--fsize={limits.disk_mib * _MIB}", "--nofile=1024", "--core=0"]
-    command += ["--memlock=8388608"]
+    most = {"fsize": limits.disk_mib * _MIB, "nofile": 1024, "core": 0, "memlock": 8 * _MIB}
     data_mib = 2 * limits.memory_mib + limits.processes * _STACK_MIB
-    return [*command, f"--data={data_mib * _MIB}", "--"] if with_memory else [*command, "--"]
+    return most | {"data": data_mib * _MIB} if with_memory else most
+
+
+def bounds(tools: Tools, limits: Limits, *, with_memory: bool) -> list[str]:
+    """The command that sets `process_limits`, before bubblewrap."""
+    most = process_limits(limits, with_memory=with_memory)
+    return [tools.prlimit, *(f"--{name}={value}" for name, value in most.items()), "--"]
+
+
+def most_processes(limits: Limits) -> int:
+    """Set inside, where it counts those of this sandbox alone.
+
+    One above what the control group or the watchdog allows, so that they see it being hit.
+    """
+    return limits.processes + 2
 
 
 def inner_command(tools: Tools, limits: Limits, program: Sequence[str]) -> list[str]:
-    """What bubblewrap runs: it reports that the isolation stands, bounds the processes, becomes `program`.
-
-    The bound on processes is set inside, where it counts those of this sandbox alone; it is one above what
-    the control group or the watchdog allows, so that they see it being hit.
-    """
-    most = limits.processes + 2
+    """What bubblewrap runs: it reports that the isolation stands, bounds the processes, becomes `program`."""
+    most = most_processes(limits)
     return [tools.shell, "-c", _SAY_READY, "sh", tools.prlimit, f"--nproc={most}", "--", *program]

@@ -38,6 +38,27 @@ def staged(submission: Path | None, *, user: int | None) -> Iterator[Path]:
         shutil.rmtree(stage)
 
 
+@contextmanager
+def shelved(submission: Path, shelf: Path, *, user: int | None) -> Iterator[str]:
+    """The name of a copy in `shelf`, for as long as the session runs.
+
+    Args:
+        submission: what to copy.
+        shelf: the folder in which a zygote finds the submissions of its sessions.
+        user: see `staged`.
+    """
+    _sweep(shelf)
+    copy = Path(tempfile.mkdtemp(prefix=name_start(), dir=shelf))
+    try:
+        copy_tree(submission, copy)
+        copy.chmod(0o755)
+        if user is not None:
+            _give(copy, user)
+        yield copy.name
+    finally:
+        shutil.rmtree(copy)
+
+
 def _sweep(parent: Path) -> None:
     """Remove what a killed grader left behind; what belongs to other users stays."""
     for folder in left_behind(parent):

@@ -14,7 +14,8 @@ from grader.sandbox.places import Places
 
 _MIB = 1024 * 1024
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
-_BUBBLEWRAP_PROCESSES = 2
+BUBBLEWRAP_PROCESSES = 2
+"""bwrap outside, and process 1 inside."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,16 @@ class _Process:
 class TreeMeter:
     """Measures the tree below bubblewrap, in which a pid namespace keeps every descendant."""
 
-    def __init__(self, pid: int, places: Places, *, memory_mib: float) -> None:
+    def __init__(
+        self, pid: int, places: Places, *, memory_mib: float, ours: int = BUBBLEWRAP_PROCESSES
+    ) -> None:
         """Watch the tree below `pid`.
 
         Args:
-            pid: bubblewrap itself.
+            pid: bubblewrap itself, or process 1 of a session that was forked.
             places: the session's writable places; they live in memory.
             memory_mib: the limit; the costly exact count is made only where the cheap one is above it.
+            ours: how many processes of the tree are not the worker's.
 
         Raises:
             SandboxError: this kernel does not list the children of a process.
@@ -48,6 +52,7 @@ class TreeMeter:
         self._places = places
         self._limit_mib = memory_mib
         self._cpu_s = 0.0
+        self._ours = ours
 
     def read(self) -> Reading:
         """Look at every process of the tree once."""
@@ -58,7 +63,7 @@ class TreeMeter:
             cpu_s=self._cpu_s,
             memory_mib=memory_mib,
             peak_memory_mib=memory_mib,
-            processes=max(0, sum(process.threads for process in processes) - _BUBBLEWRAP_PROCESSES),
+            processes=max(0, sum(process.threads for process in processes) - self._ours),
         )
 
     def _memory(self, processes: list[_Process]) -> float:

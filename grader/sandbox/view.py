@@ -23,6 +23,8 @@ MASKS = ("grader", "sklearn/datasets/data")
 """Folders of every site-packages that appear empty: our source, and data that we examine with."""
 
 _SYSTEM = Path("/usr")
+SYSTEM_EXTRAS = ("/etc/ld.so.cache", "/etc/alternatives")
+"""Shown where there are any."""
 _LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _MIB = 1024 * 1024
 
@@ -85,11 +87,16 @@ def outermost(folders: Iterable[Path], *, hidden: Iterable[Path] = ()) -> tuple[
     return tuple(result)
 
 
-def isolation() -> list[str]:
-    """New namespaces, no privileges, no terminal, gone with the grader."""
+def isolation(*, can_nest: bool = False) -> list[str]:
+    """New namespaces, no privileges, no terminal, gone with the grader.
+
+    Args:
+        can_nest: whether a program inside may make namespaces of its own; no code of a submission may.
+    """
     return [
         *("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"),
-        *("--unshare-cgroup-try", "--disable-userns", "--die-with-parent", "--new-session"),
+        *("--unshare-cgroup-try", "--die-with-parent", "--new-session"),
+        *(() if can_nest else ("--disable-userns",)),
         *("--uid", "1000", "--gid", "1000", "--cap-drop", "ALL", "--hostname", "sandbox"),
     ]
 
@@ -121,18 +128,30 @@ def environment(executable: Path, *, threads: int, libraries: Iterable[str] = ()
     return ["--clearenv", *(part for item in variables.items() for part in ("--setenv", *item))]
 
 
+def system_links() -> dict[str, str]:
+    """The links into /usr that this system has in its root folder."""
+    paths = (Path("/", name) for name in _LINKS)
+    return {str(path): str(path.readlink()) for path in paths if path.is_symlink()}
+
+
+def system_folders() -> list[str]:
+    """Where the system's programs and libraries are."""
+    paths = (Path("/", name) for name in _LINKS)
+    return [str(_SYSTEM), *(str(path) for path in paths if path.is_dir() and not path.is_symlink())]
+
+
 def system_files() -> list[str]:
     """Programs and libraries of the system, read-only; /proc and /dev of the sandbox's own."""
-    arguments = ["--ro-bind", "/usr", "/usr"]
-    for name in _LINKS:
-        path = Path("/", name)
-        if path.is_symlink():
-            arguments += ["--symlink", str(path.readlink()), str(path)]
-        elif path.is_dir():
-            arguments += ["--ro-bind", str(path), str(path)]
-    for path in (Path("/etc/ld.so.cache"), Path("/etc/alternatives")):
-        arguments += ["--ro-bind-try", str(path), str(path)]
-    return [*arguments, "--proc", "/proc", "--dev", "/dev"]
+    folders = [("--ro-bind", path, path) for path in system_folders()]
+    links = [("--symlink", target, path) for path, target in system_links().items()]
+    others = [("--ro-bind-try", path, path) for path in SYSTEM_EXTRAS]
+    return [
+        *(part for parts in (*folders, *links, *others) for part in parts),
+        "--proc",
+        "/proc",
+        "--dev",
+        "/dev",
+    ]
 
 
 def writable_places(limits: Limits) -> list[str]:

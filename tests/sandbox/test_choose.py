@@ -15,7 +15,7 @@ NO_BUBBLEWRAP = Facts("bubblewrap", is_usable=False, isolates=True, detail="'bwr
 
 def test_an_unknown_sandbox_is_refused_with_the_known_ones():
     with pytest.raises(
-        SandboxError, match="unknown sandbox 'docker'; known are auto, bubblewrap, process, fake"
+        SandboxError, match="unknown sandbox 'docker'; known are auto, warm, bubblewrap, process, fake"
     ):
         choose("docker")
 
@@ -96,5 +96,5 @@ def test_the_facts_read_as_one_line_each(machine):
 def test_the_doctor_looks_at_this_machine():
     machine = doctor()
     assert f"user {os.geteuid()}" in machine.system
-    assert [facts.name for facts in machine.sandboxes] == ["bubblewrap", "process", "fake"]
+    assert [facts.name for facts in machine.sandboxes] == ["bubblewrap", "warm", "process", "fake"]
     assert machine.isolates == try_bubblewrap().is_usable
