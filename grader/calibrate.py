@@ -15,7 +15,8 @@ from grader.course.tree import CourseTree
 from grader.errors import ConfigurationError, GraderError
 from grader.examine.executor import Report
 from grader.examine.request import engine_digest, environment_lock, new_request
-from grader.examine.scheduler import OpenExecutor, Scheduler, load
+from grader.examine.scheduler import OpenExecutor, Scheduler
+from grader.examine.stored import load
 from grader.metrics.intervals import tolerance_factor
 from grader.pipeline import material_of
 from grader.records import Examination, Measurement, Status

@@ -24,7 +24,8 @@ from grader.examine.events import Collected as CollectedEvent
 from grader.examine.executor import Report
 from grader.examine.request import ExamRequest, Material, Work, digest, new_request, with_effort
 from grader.examine.rounds import found_out, is_to_be_sharpened
-from grader.examine.scheduler import OpenExecutor, Scheduler, load, on_this_machine
+from grader.examine.scheduler import OpenExecutor, Scheduler, on_this_machine
+from grader.examine.stored import load
 from grader.mark.gradebook import gradebook
 from grader.mark.rubric import mark, tasks_in_doubt
 from grader.records import GradeRow, Marksheet, RecordedMarks, Snapshot, Team

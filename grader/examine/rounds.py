@@ -2,7 +2,7 @@
 
 from grader.examine.effort import EFFORTS, sharpest, without_damaged
 from grader.examine.request import ExamRequest, with_effort
-from grader.examine.scheduler import is_damaged, is_stored, load
+from grader.examine.stored import is_damaged, is_stored, load
 from grader.examine.withhold import withhold
 from grader.records import Examination
 from grader.store import Store

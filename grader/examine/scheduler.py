@@ -1,33 +1,42 @@
 """Requests in, their examinations in the state folder out: what is run, and what is kept.
 
-An `Executor` runs what is not stored yet. Everything that it returns is committed here, by the thread that
-asked, and nothing else writes below `examinations/`.
+An `Executor` runs what is not stored yet, and what nobody else has claimed. Everything that it returns is
+committed here, by the thread that asked, and nothing else writes below `examinations/`.
 """
 
-import contextlib
+import heapq
+import itertools
 import queue
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from grader.errors import StoreError
+from grader.examine.claims import Claims
 from grader.examine.events import CouldNotCheck, Finished, Stored, Waiting, about
-from grader.examine.executor import USUAL, Attempts, Executor, Job, Produced, Report, Resources
+from grader.examine.executor import USUAL, Executor, Job, Produced, Report, Resources
 from grader.examine.inventory import find_gpus
 from grader.examine.local_executor import LocalExecutor
-from grader.examine.request import ExamRequest, environment
-from grader.records import Examination, Outcome, Status, Usage
+from grader.examine.request import ExamRequest
+from grader.examine.stored import commit, is_stored, problem_of, set_damaged_aside
+from grader.leases.seam import State
+from grader.records import Usage
 from grader.store import SCRATCH, Store
 
 REFERENCES = "references"
 """Folder of the store where examinations keep what they prepared of reference features."""
 
-DAMAGED = "what is stored of its examination is damaged; the next `grader grade` examines it again"
-
 IDLE_EVERY_S = 0.5
 """How often `idle` is called while examinations run."""
+
+AHEAD = 2
+"""Examinations that are claimed for each one that runs; the others can be claimed by somebody else."""
+
+LOOK_ELSEWHERE_EVERY_S = 2.0
+"""How often we look at what other coordinators hold."""
 
 OpenExecutor = Callable[[Store], Executor]
 """Makes what a command runs its examinations with, given where results are kept."""
@@ -38,16 +47,35 @@ def on_this_machine(slots: int) -> OpenExecutor:
     return lambda store: LocalExecutor(slots=slots, gpus=find_gpus(), scratch=store.path(SCRATCH))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Asked:
-    """An examination on its way, and where its result goes."""
+    """An examination that is asked for, and where its result goes."""
 
     request: ExamRequest
     store: Store
+    priority: int
+    expected_s: float = 0.0
+
+    @property
+    def name(self) -> "_Name":
+        """What tells it from others."""
+        return self.store.root, self.request.key
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """The lowest goes first."""
+        return -self.priority, -self.expected_s
+
+
+_Name = tuple[Path, str]
 
 
 class Scheduler:
-    """Examines for one command. Used by one thread; ends its executor when it is left."""
+    """Examines for one command. Used by one thread; ends its executor when it is left.
+
+    What is asked for waits in line until it can be claimed and there is room in the executor, or until
+    another coordinator that holds it is done with it.
+    """
 
     def __init__(
         self, executor: Executor, *, observe: Report = lambda _: None, idle: Callable[[], None] = lambda: None
@@ -56,7 +84,14 @@ class Scheduler:
         self._executor = executor
         self._observe = observe
         self._idle = idle
+        self._claims: dict[Path, Claims] = {}
+        self._line: list[tuple[tuple[int, float], int, _Asked]] = []
+        self._numbers = itertools.count()
+        self._in_line: set[_Name] = set()
+        self._elsewhere: dict[_Name, _Asked] = {}
+        self._looked_elsewhere_at = 0.0
         self._pending: dict[Future[Produced], _Asked] = {}
+        self._running: set[_Name] = set()
         self._ended: queue.SimpleQueue[Future[Produced]] = queue.SimpleQueue()
 
     def __enter__(self) -> Self:
@@ -66,7 +101,11 @@ class Scheduler:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._executor.__exit__(kind, error, trace)
+        try:
+            self._executor.__exit__(kind, error, trace)
+        finally:
+            for claims in self._claims.values():
+                claims.release_all("the run ended")
 
     def examine_all(self, requests: Sequence[ExamRequest], store: Store, *, priority: int = USUAL) -> None:
         """Examine every request whose result is not stored yet, and store the results.
@@ -75,59 +114,109 @@ class Scheduler:
         May be called by `idle` as well: what other calls wait for is committed meanwhile.
         """
         asked = [
-            self._submit(request, store, priority=priority)
+            each
             for request in {request.key: request for request in requests}.values()
+            if (each := self._ask(request, store, priority=priority))
         ]
-        waiting = [future for future in asked if future is not None]
-        while any(future in self._pending for future in waiting):
-            waiting = [future for future in waiting if future in self._pending]
-            self._commit_next()
+        if store.root not in self._claims:
+            self._claims[store.root] = Claims(store.leases)
+        self._claims[store.root].offer(each.request.key for each in asked)
+        for each in asked:
+            self._queue(each)
+        while asked:
+            if self._is_settled(asked[-1].name):
+                asked.pop()
+            else:
+                self._feed()
+                self._commit_next()
 
-    def _submit(self, request: ExamRequest, store: Store, *, priority: int) -> "Future[Produced] | None":
-        """Have a request run; None when there is nothing to run."""
-        who = about(request)
+    def _ask(self, request: ExamRequest, store: Store, *, priority: int) -> _Asked | None:
+        """Say what becomes of a request; None when there is nothing to run."""
         if is_stored(store, request):
-            self._observe(Stored(about=who))
+            self._observe(Stored(about=about(request)))
             return None
-        self._observe(Waiting(about=who, priority=priority, expected_s=0.0))
+        set_damaged_aside(store, request)
+        asked = _Asked(request=request, store=store, priority=priority)
+        self._observe(Waiting(about=about(request), priority=priority, expected_s=asked.expected_s))
+        return asked
+
+    def _is_settled(self, name: _Name) -> bool:
+        return not (name in self._in_line or name in self._elsewhere or name in self._running)
+
+    def _queue(self, asked: _Asked) -> None:
+        """Put into the line; what is in it, or waits in the executor, may move forward."""
+        if asked.name in self._running:
+            self._submit(asked)
+        elif asked.name not in self._elsewhere:
+            self._in_line.add(asked.name)
+            heapq.heappush(self._line, (asked.rank, next(self._numbers), asked))
+
+    def _feed(self) -> None:
+        """Claim and hand over as much as the executor needs to choose from; what is urgent goes at once."""
+        while self._line and (
+            len(self._pending) < AHEAD * self._executor.capacity or self._line[0][-1].priority > USUAL
+        ):
+            asked = heapq.heappop(self._line)[-1]
+            if asked.name not in self._in_line:
+                continue  # it was asked for again, with a higher priority
+            self._in_line.remove(asked.name)
+            if self._claims[asked.store.root].take(asked.request.key):
+                self._running.add(asked.name)
+                self._submit(asked)
+            else:
+                self._elsewhere[asked.name] = asked
+
+    def _submit(self, asked: _Asked) -> None:
         job = Job(
-            request=request,
-            resources=Resources.of(request.material.assignment),
-            priority=priority,
-            references=store.path(REFERENCES),
+            request=asked.request,
+            resources=Resources.of(asked.request.material.assignment),
+            priority=asked.priority,
+            expected_s=asked.expected_s,
+            references=asked.store.path(REFERENCES),
         )
         future = self._executor.submit(job, report=self._observe)
         if future not in self._pending:
-            self._pending[future] = _Asked(request, store)
+            self._pending[future] = asked
             future.add_done_callback(self._ended.put)
-        return future
 
     def _commit_next(self) -> None:
         """Wait a moment for something to end, whoever asked for it, and commit it."""
+        for claims in self._claims.values():
+            claims.renew()
+        self._look_elsewhere()
         try:
             future = self._ended.get(timeout=IDLE_EVERY_S)
         except queue.Empty:
             self._idle()
             return
-        asked = self._pending[future]
-        produced = future.result()
-        commit(asked.store, asked.request, produced)
+        asked, produced = self._pending[future], future.result()
+        if commit(asked.store, asked.request, produced, self._claims[asked.store.root]):
+            self._observe(_end_of(asked.request, produced))
+        else:
+            self._elsewhere[asked.name] = asked
         del self._pending[future]
-        self._observe(_end_of(asked.request, produced))
+        self._running.remove(asked.name)
 
+    def _look_elsewhere(self) -> None:
+        """See what became of examinations that other coordinators hold."""
+        now = time.monotonic()
+        if not self._elsewhere or now - self._looked_elsewhere_at < LOOK_ELSEWHERE_EVERY_S:
+            return
+        self._looked_elsewhere_at = now
+        for root, claims in self._claims.items():
+            states = claims.states([key for place, key in self._elsewhere if place == root])
+            for key, state in states.items():
+                if state is not State.RUNNING:
+                    self._settle_elsewhere(self._elsewhere.pop((root, key)), state)
 
-def commit(store: Store, request: ExamRequest, produced: Produced) -> None:
-    """Keep what an executor returned, whole or not at all: an examination, or why there is none."""
-    if produced.problem:
-        store.write_text(_failure_name(request), f"{produced.problem}\n")
-        return
-    attempts = Attempts(attempts=produced.attempts).model_dump_json(indent=2).encode()
-    with store.new_folder(f"examinations/{request.key}") as scratch:
-        for name, content in {**produced.files, "attempts.json": attempts + b"\n"}.items():
-            path = scratch / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-    store.remove(_failure_name(request))
+    def _settle_elsewhere(self, asked: _Asked, state: State) -> None:
+        if state is State.QUEUED:
+            self._queue(asked)
+        elif state is State.DONE:
+            self._observe(Stored(about=about(asked.request)))
+        else:
+            reason = problem_of(asked.store, asked.request) or "those who ran it were lost"
+            self._observe(CouldNotCheck(about=about(asked.request), reason=reason))
 
 
 def _end_of(request: ExamRequest, produced: Produced) -> Finished | CouldNotCheck:
@@ -138,58 +227,4 @@ def _end_of(request: ExamRequest, produced: Produced) -> Finished | CouldNotChec
         wall_s=produced.attempts[-1].wall_s if produced.attempts else 0.0,
         attempts=len(produced.attempts),
         usage=Usage.model_validate_json(produced.files["usage.json"]),
-    )
-
-
-def is_stored(store: Store, request: ExamRequest) -> bool:
-    """Whether the examination that a request asks for has been carried out, and can be read."""
-    return _read(store, request) is not None
-
-
-def is_damaged(store: Store, request: ExamRequest) -> bool:
-    """Whether there is a result that cannot be read: it counts as absent, and the next run makes it anew."""
-    return store.has(_result_name(request)) and not is_stored(store, request)
-
-
-def load(store: Store, request: ExamRequest) -> Examination:
-    """What is stored for a request; `could_not_check` with the reason when it has no result."""
-    stored = _read(store, request)
-    if stored is None:
-        problem = store.read_text(_failure_name(request)) or "it has not been examined yet"
-        damaged = is_damaged(store, request)
-        stored = _could_not_check(request, DAMAGED if damaged else problem.splitlines()[0])
-    return stored.model_copy(update={"team": request.work.team})
-
-
-def usage_of(store: Store, request: ExamRequest) -> Usage:
-    """What the stored examination of a request has used, whenever it was run."""
-    return store.read(f"examinations/{request.key}/usage.json", Usage) or Usage()
-
-
-def _read(store: Store, request: ExamRequest) -> Examination | None:
-    """One damaged file must not stop a class, so it counts as absent."""
-    with contextlib.suppress(StoreError):
-        return store.read(_result_name(request), Examination)
-    return None
-
-
-def _result_name(request: ExamRequest) -> str:
-    return f"examinations/{request.key}/examination.json"
-
-
-def _failure_name(request: ExamRequest) -> str:
-    return f"failures/{request.key}.txt"
-
-
-def _could_not_check(request: ExamRequest, problem: str) -> Examination:
-    """The examination of a submission that we failed to examine: nothing is stored, nothing is lost."""
-    outcome = Outcome(check="the examination itself", status=Status.COULD_NOT_CHECK, message=problem)
-    return Examination(
-        key=request.key,
-        team=request.work.team,
-        assignment=request.material.assignment.id,
-        outcomes=(outcome,),
-        status=Status.COULD_NOT_CHECK,
-        notes=request.work.prepared.notes,
-        environment=environment(request, sandbox=request.sandbox, torch="not started"),
     )

@@ -11,7 +11,8 @@ from grader.course.tree import CourseTree
 from grader.errors import ConfigurationError
 from grader.examine.executor import Report
 from grader.examine.request import ExamRequest, Material, Work, new_request
-from grader.examine.scheduler import OpenExecutor, Scheduler, load
+from grader.examine.scheduler import OpenExecutor, Scheduler
+from grader.examine.stored import load
 from grader.mark.criteria import mark_criterion
 from grader.pipeline import material_of
 from grader.prove.variants import Kind, Variant, find_variants

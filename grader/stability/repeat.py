@@ -18,7 +18,8 @@ from grader.course.tree import CourseTree
 from grader.errors import ConfigurationError, GraderError
 from grader.examine.executor import Report
 from grader.examine.request import ExamRequest, Material, Work, new_request, with_noise
-from grader.examine.scheduler import OpenExecutor, Scheduler, is_stored, load, usage_of
+from grader.examine.scheduler import OpenExecutor, Scheduler
+from grader.examine.stored import is_stored, load, usage_of
 from grader.examine.withhold import withhold
 from grader.mark.criteria import mark_criterion
 from grader.pipeline import material_of

@@ -10,7 +10,8 @@ import pytest
 from grader.examine.events import CouldNotCheck, Finished, Retried, Started, Stored, Waiting
 from grader.examine.local_executor import LocalExecutor
 from grader.examine.request import new_request
-from grader.examine.scheduler import Scheduler, load
+from grader.examine.scheduler import Scheduler
+from grader.examine.stored import load
 from grader.records import Status
 from grader.store import Store
 

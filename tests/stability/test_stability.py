@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from grader.cli import main
 from grader.errors import ConfigurationError, GraderError
 from grader.examine.request import new_request, with_noise
-from grader.examine.scheduler import load, on_this_machine
+from grader.examine.scheduler import on_this_machine
+from grader.examine.stored import load
 from grader.mark.stability import Scale, Spread, change_here
 from grader.pipeline import material_of
 from grader.records import Examination, Measurement, Outcome, Status
