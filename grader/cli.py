@@ -14,6 +14,7 @@ from typing import Any, Literal
 import click
 
 from grader import __version__
+from grader.commands.clusters import cluster_options, on_cluster
 from grader.commands.data import data
 from grader.commands.options import (
     ANY_PATH,
@@ -60,6 +61,7 @@ main.add_command(stability)
 @click.option("--slots", type=click.IntRange(1), help="Examinations side by side; by default one per core.")
 @click.option("--json", "as_json", is_flag=True, help="Print the marksheets as JSON.")
 @click.option("--quiet", "-q", is_flag=True, help="No progress.")
+@cluster_options
 @sandbox_option
 @reported
 def grade(assignments: tuple[str, ...], only: tuple[str, ...], **options: Any) -> None:
@@ -74,6 +76,8 @@ def grade(assignments: tuple[str, ...], only: tuple[str, ...], **options: Any) -
     run = _run(**options)
     ids = [run.tree.assignment(name).id for name in assignments]
     teams = _teams(only, run)
+    if options["cluster"]:
+        run = replace(run, executor=on_cluster(run, ids, **options))
     with Display(log=run.store.path("events.jsonl"), quiet=options["quiet"]) as display:
         grades = pipeline.grade(replace(run, observe=display.observe), ids, only=teams)
     sheets = [s for name in ids for s in grades.marksheets(name) if not teams or s.team in teams]

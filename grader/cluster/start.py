@@ -26,10 +26,17 @@ JOIN_S = 30
 _LEAVE_EARLY_S = 120
 """A Slurm node ends itself so long before its walltime, so that its end is an orderly one."""
 
+_PROLOGUE = ("export DASK_DISTRIBUTED__WORKER__HTTP__ROUTES='[]'",)
+
+_ANY_PORT = "127.0.0.1:0"
+"""For the HTTP servers that Dask always starts; they are left without a page."""
+
 _QUIET = {
     "distributed.admin.large-graph-warning-threshold": "1GiB",  # a submission travels with its task
     "distributed.worker.profile.enabled": False,
     "distributed.scheduler.work-stealing": False,  # the coordinator places
+    "distributed.scheduler.http.routes": [],  # pages that show anybody who is examined
+    "distributed.worker.http.routes": [],
 }
 
 
@@ -64,6 +71,8 @@ def _local(workers: int, settings: ClusterSettings) -> Iterator[Client]:
             protocol="tls://",
             security=security,
             dashboard_address=None,
+            scheduler_kwargs={"dashboard": False, "dashboard_address": _ANY_PORT},
+            worker_dashboard_address=None,
             memory_limit=0,
             resources=gpu,
             silence_logs=logging.CRITICAL,
@@ -125,9 +134,9 @@ def _cluster(settings: ClusterSettings, shared: Path, security: Security) -> SLU
             local_directory="${TMPDIR:-/tmp}",
             job_name="grader",
             job_extra_directives=[*_gres(settings), *settings.directives],
-            job_script_prologue=list(settings.prologue),
+            job_script_prologue=[*_PROLOGUE, *settings.prologue],
             worker_extra_args=_arguments(settings),
-            scheduler_options={"dashboard": False, "dashboard_address": None},
+            scheduler_options={"dashboard": False, "dashboard_address": _ANY_PORT},
         )
     except (OSError, RuntimeError, ValueError) as error:
         raise ClusterError(f"Slurm jobs could not be asked for: {error}") from error
@@ -142,7 +151,7 @@ def _arguments(settings: ClusterSettings) -> list[str]:
     gpu = ["--resources", f"{GPU_MEMORY}={settings.gpu_memory_mib}"] if settings.gpu_memory_mib else []
     life_s = settings.walltime_minutes * 60
     life_s -= min(_LEAVE_EARLY_S, life_s // 2)
-    return ["--no-dashboard", "--lifetime", f"{life_s}s", *gpu]
+    return ["--no-dashboard", "--dashboard-address", _ANY_PORT, "--lifetime", f"{life_s}s", *gpu]
 
 
 def _clock(minutes: int) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import singledispatch
 from pathlib import PurePosixPath
 
+from grader.course.cluster_settings import ClusterSettings, cluster_problems
 from grader.course.instants import zone_named
 from grader.course.mistakes import repeated
 from grader.course.model import Assignment, Band, Bands, Component, Course, Criterion, Rubric
@@ -27,6 +28,7 @@ def mistakes_in(record: Record) -> Iterator[Problem]:  # noqa: ARG001  # the typ
 def _course(course: Course) -> Iterator[Problem]:
     yield from _components(course)
     yield from _time_zone(course.time_zone)
+    yield from ((f"cluster.{field}", message) for field, message in cluster_problems(course.cluster))
     if not course.scales:
         yield "scales", "at least one letter scale is needed, such as [scales.undergraduate]"
     for level, scale in course.scales.items():
@@ -34,6 +36,11 @@ def _course(course: Course) -> Iterator[Problem]:
             yield f"scales.{level}.letters", "no letters; write such as A = 85"
         if repeated(str(bound) for bound in scale.letters.values()):
             yield f"scales.{level}.letters", "two letters have the same lowest mark"
+
+
+@mistakes_in.register
+def _cluster(settings: ClusterSettings) -> Iterator[Problem]:
+    yield from cluster_problems(settings)
 
 
 def _components(course: Course) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from grader.course.cluster_settings import ClusterSettings
 from grader.records import Record, Team
 
 Positive = Annotated[int, Field(gt=0)]
@@ -95,6 +96,8 @@ class Course(Record):
     """What may be fetched; see below."""
     scales: dict[str, LetterScale]
     """Letter scales by level: undergraduate, graduate."""
+    cluster: ClusterSettings = ClusterSettings()
+    """Where `grader grade --cluster` runs; see below and docs/cluster.md."""
     data_folder: str = "data"
     """Folder with image data sets, beside course.toml or absolute; read at other scales than 'cpu'."""
 
