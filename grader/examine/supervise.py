@@ -28,7 +28,7 @@ GRACE_S = 120.0
 """What an examining process may take beyond the submission's own time before we call it hung."""
 
 _LOOK_EVERY_S = 0.25
-_END_S = 10.0
+_KILLED_S = 10.0
 _LONGEST_LINE = 65_536
 _LINES_KEPT = 30
 
@@ -163,6 +163,8 @@ class Place:
     scratch: Path | None = None
     """Folder to write in meanwhile; by default the system's."""
     grace_s: float = GRACE_S
+    end_s: float = 10.0
+    """How long a process may live after the last that it says."""
     is_cancelled: Callable[[], bool] = lambda: False
     """Asked a few times a second; the process is ended when it says yes."""
 
@@ -199,32 +201,33 @@ def _supervise(running: Running, request: ExamRequest, *, place: Place, report: 
     Raises:
         ExaminingProcessError: it did not end well, not in time, or was cancelled.
     """
-    who = about(request)
     deadline = time.monotonic() + request.material.assignment.limits.examination_wall_s + place.grace_s
-    report(
-        Started(
-            about=who,
-            slot=place.slot,
-            gpu=place.gpu,
-            pid=running.pid,
-            machine=socket.gethostname(),
-            attempt=place.attempt,
-        )
-    )
     other: deque[str] = deque(maxlen=_LINES_KEPT)
     ended = ""
     try:
+        report(_started(running, request, place))
         for line in _lines(running.said, lambda: _why_to_end(deadline, place)):
             if not _passed_on(line, request, report):
                 other.append(line)
         ended = _why_to_end(deadline, place)
-        code = None if ended else running.wait(_END_S)
+        code = None if ended else running.wait(place.end_s)
     finally:
         running.kill()
-        killed = running.wait(_END_S)
+        killed = running.wait(_KILLED_S)
         running.close()
     if code != 0:
         raise ExaminingProcessError(_words(ended, killed if code is None else code, other))
+
+
+def _started(running: Running, request: ExamRequest, place: Place) -> Started:
+    return Started(
+        about=about(request),
+        slot=place.slot,
+        gpu=place.gpu,
+        pid=running.pid,
+        machine=socket.gethostname(),
+        attempt=place.attempt,
+    )
 
 
 def _why_to_end(deadline: float, place: Place) -> str:

@@ -80,7 +80,7 @@ class WaitingRoom:
         self._free_slots -= self._slots_of(entry)
         if entry.gpu is not None:
             self._admission.enter(entry, entry.job.resources, entry.gpu)
-        if not entry.attempts:
+        if not entry.future.running():
             entry.future.set_running_or_notify_cancel()
         return entry
 
