@@ -109,6 +109,8 @@ def _proportional(process: _Process) -> tuple[float, float]:
     """Private and shared memory in MiB, pages shared by n processes counted as 1/n in each."""
     try:
         memory = _fields(Path(f"/proc/{process.pid}/smaps_rollup"))
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0, 0.0  # it has ended since it was looked at, and what it shared is still there
     except OSError:
         return process.private_mib, process.shared_mib
     return memory.get("Pss_Anon", process.private_mib), memory.get("Pss_Shmem", process.shared_mib)

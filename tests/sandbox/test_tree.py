@@ -1,0 +1,25 @@
+"""What a tree of processes uses, where no control group counts it."""
+
+import subprocess
+import sys
+
+import pytest
+
+from grader.sandbox.tree import _Process, _proportional
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def test_a_process_that_ends_between_two_looks_is_not_counted_with_all_that_it_shared():
+    with subprocess.Popen([sys.executable, "-c", "pass"], stdout=subprocess.PIPE) as child:
+        child.stdout.read()  # comes to its end when the child ends, which is then a zombie until waited for
+        for _ in range(1000):
+            if "State:\tZ" in _status(child.pid):
+                break
+        seen_before = _Process(pid=child.pid, cpu_s=0.0, threads=1, private_mib=220.0, shared_mib=5.0)
+        assert _proportional(seen_before) == (0.0, 0.0)
+
+
+def _status(pid):
+    with open(f"/proc/{pid}/status") as file:
+        return file.read()
