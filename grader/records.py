@@ -178,7 +178,9 @@ class Limit(StrEnum):
     MEMORY = "memory"
     PROCESSES = "processes"
     DISK = "disk"
+    FILES = "files"
     OUTPUT = "output"
+    GPU_MEMORY = "gpu_memory"
 
 
 class Usage(Record):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from grader.errors import SandboxError
 from grader.records import Usage
-from grader.sandbox import gpu, launch, view
+from grader.sandbox import gpu, gpu_memory, launch, view
 from grader.sandbox.cgroup_leaf import Leaf
 from grader.sandbox.descriptors import join, memory_file, pipe
 from grader.sandbox.foundation import Foundation
@@ -155,6 +155,7 @@ class BubblewrapSession:
     def __init__(self, spec: SessionSpec, started: Started, *, places: Places, meter: Meter) -> None:
         """Begin to watch what has started."""
         tail = Tail(started.output)
+        meter = gpu_memory.watched(meter, spec, started.jail.pid)
         self._channel = started.channel
         self._jail = started.jail
         self._watchdog = Watchdog(

@@ -10,6 +10,7 @@ from grader.errors import CandidateDied, CandidateError, CandidateTimeout, Grade
 from grader.records import Limit
 from grader.sandbox.channel import Channel
 from grader.sandbox.frames import CAPS, Answer, Ref, read_answer
+from grader.sandbox.limits import FILES
 from grader.sandbox.questions import Packer
 from grader.sandbox.seam import Ending, Session
 from grader.sandbox.strict_json import unreadable
@@ -136,14 +137,14 @@ def describe(ending: Ending, limits: Limits) -> str:
 
 
 def _describe_limit(limit: Limit, ending: Ending, limits: Limits) -> str:
-    if limit is Limit.DISK and ending.unit == "files" and ending.allowed:
-        return f"made more than {ending.allowed:g} files"
     return {
         Limit.WALL: f"ran longer than {limits.session_wall_s} s",
         Limit.CPU: f"used more than {limits.cpu_s} s of processor time",
         Limit.MEMORY: f"used more than {limits.memory_mib} MiB of memory",
         Limit.PROCESSES: f"started more than {limits.processes} processes",
         Limit.DISK: f"wrote more than {limits.disk_mib} MiB of files",
+        Limit.FILES: f"made more than {ending.allowed or FILES:g} files",
+        Limit.GPU_MEMORY: f"used more than {limits.gpu_memory_mib} MiB of GPU memory",
         Limit.OUTPUT: f"printed more than {limits.output_kib} KiB",
     }[limit]
 

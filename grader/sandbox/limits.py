@@ -33,6 +33,8 @@ class Reading:
     disk_full: bool = False
     files: int = 0
     output_kib: float = 0.0
+    gpu_memory_mib: float = 0.0
+    """Of all GPUs together, with what CUDA itself takes in each process."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,14 @@ def find_breach(reading: Reading, limits: Limits) -> Breach | None:
         (Limit.MEMORY, limits.memory_mib, memory_mib, "MiB", _is_over_memory(reading, limits)),
         (Limit.PROCESSES, limits.processes, processes, "processes", processes > limits.processes),
         (Limit.DISK, limits.disk_mib, disk_mib, "MiB", reading.disk_full),
-        (Limit.DISK, FILES, reading.files, "files", reading.files > FILES),
+        (Limit.FILES, FILES, reading.files, "files", reading.files > FILES),
+        (
+            Limit.GPU_MEMORY,
+            limits.gpu_memory_mib,
+            reading.gpu_memory_mib,
+            "MiB",
+            _is_over_gpu(reading, limits),
+        ),
         (Limit.CPU, limits.cpu_s, reading.cpu_s, "s", reading.cpu_s > limits.cpu_s),
         (Limit.WALL, limits.session_wall_s, reading.wall_s, "s", reading.wall_s > limits.session_wall_s),
     )
@@ -75,3 +84,8 @@ def find_breach(reading: Reading, limits: Limits) -> Breach | None:
 
 def _is_over_memory(reading: Reading, limits: Limits) -> bool:
     return reading.out_of_memory or reading.memory_mib > limits.memory_mib
+
+
+def _is_over_gpu(reading: Reading, limits: Limits) -> bool:
+    """A limit of 0 is none: the session has its GPU to itself."""
+    return 0 < limits.gpu_memory_mib < reading.gpu_memory_mib

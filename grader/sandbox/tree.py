@@ -77,6 +77,11 @@ class TreeMeter:
         return sum(private for private, _ in exact) + max(files_mib, sum(shared for _, shared in exact))
 
 
+def pids_below(pid: int) -> Iterator[int]:
+    """The process and all its descendants that are there now."""
+    return (process.pid for process in _walk(pid))
+
+
 def _walk(pid: int) -> Iterator[_Process]:
     waiting = [pid]
     while waiting:

@@ -127,7 +127,7 @@ def test_very_many_empty_files_end_the_session(attack):
         os.close(os.open(f"/tmp/{number}", os.O_CREAT))
     """
     outcome = attack(script, memory_mib=1024)
-    assert_ended_at(outcome, Limit.DISK, allowed=50_000)
+    assert_ended_at(outcome, Limit.FILES, allowed=50_000)
     assert outcome.ending.unit == "files"
 
 

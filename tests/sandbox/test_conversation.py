@@ -162,7 +162,8 @@ def test_an_answer_that_comes_after_we_were_interrupted_is_not_held_against_the_
         (Ending(limit=Limit.MEMORY, exit_code=-9), "used more than 2048 MiB of memory"),
         (Ending(limit=Limit.PROCESSES), "started more than 64 processes"),
         (Ending(limit=Limit.DISK, unit="MiB", allowed=256), "wrote more than 256 MiB of files"),
-        (Ending(limit=Limit.DISK, unit="files", allowed=50_000), "made more than 50000 files"),
+        (Ending(limit=Limit.FILES, unit="files", allowed=50_000), "made more than 50000 files"),
+        (Ending(limit=Limit.GPU_MEMORY, unit="MiB"), "used more than 6000 MiB of GPU memory"),
         (Ending(limit=Limit.OUTPUT), "printed more than 1024 KiB"),
         (Ending(exit_code=0), "the process ended by itself (exit code 0)"),
         (Ending(exit_code=1), "the process ended by itself (exit code 1)"),
@@ -172,7 +173,7 @@ def test_an_answer_that_comes_after_we_were_interrupted_is_not_held_against_the_
     ],
 )
 def test_every_ending_has_its_words(ending, text):
-    assert describe(ending, Limits()) == text
+    assert describe(ending, Limits(gpu_memory_mib=6000)) == text
 
 
 def test_every_limit_has_words():

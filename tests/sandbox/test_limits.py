@@ -7,7 +7,7 @@ from grader.records import Limit
 from grader.sandbox.limits import FILES, Breach, Reading, find_breach
 
 LIMITS = Limits(
-    session_wall_s=10, cpu_s=20, memory_mib=100, processes=8, disk_mib=16, output_kib=64
+    session_wall_s=10, cpu_s=20, memory_mib=100, processes=8, disk_mib=16, output_kib=64, gpu_memory_mib=500
 )  # fmt: skip
 
 
@@ -28,7 +28,8 @@ def test_use_within_all_limits_is_no_breach():
         (Reading(processes=9), Breach(Limit.PROCESSES, 8, 9, "processes")),
         (Reading(processes_refused=True), Breach(Limit.PROCESSES, 8, 9, "processes")),
         (Reading(disk_mib=15.99, disk_full=True), Breach(Limit.DISK, 16, 16, "MiB")),
-        (Reading(files=FILES + 1), Breach(Limit.DISK, FILES, FILES + 1, "files")),
+        (Reading(files=FILES + 1), Breach(Limit.FILES, FILES, FILES + 1, "files")),
+        (Reading(gpu_memory_mib=500.5), Breach(Limit.GPU_MEMORY, 500, 500.5, "MiB")),
         (Reading(output_kib=64.1), Breach(Limit.OUTPUT, 64, 64.1, "KiB")),
     ],
 )
@@ -45,3 +46,7 @@ def test_of_several_limits_the_cause_is_named_and_not_the_wall_that_it_led_to():
 
 def test_the_peak_alone_breaks_no_limit():
     assert find_breach(Reading(peak_memory_mib=1000, memory_mib=10), LIMITS) is None
+
+
+def test_a_limit_of_no_gpu_memory_is_no_limit():
+    assert find_breach(Reading(gpu_memory_mib=70_000), Limits()) is None

@@ -1,0 +1,115 @@
+"""What the driver lists in, what a session holds out: on recorded lists, since most machines have no GPU."""
+
+import os
+import time
+from contextlib import closing
+from types import SimpleNamespace
+
+import pytest
+
+from grader.course.model import Limits
+from grader.records import Limit
+from grader.sandbox.bubblewrap import BubblewrapSandbox
+from grader.sandbox.choose import try_bubblewrap
+from grader.sandbox.gpu_memory import GpuMeter, find_listing, held_by_process, watched
+from grader.sandbox.limits import Reading, find_breach
+from grader.sandbox.seam import SessionSpec
+from grader.sandbox.tree import pids_below
+from grader.sandbox.watchdog import Watchdog
+
+MIB = 1 << 20
+RECORDED = {
+    0: {"compute": [(4711, 3_046 * MIB), (4712, 536 * MIB)], "graphics": [(900, 12 * MIB)]},
+    1: {"compute": [(4711, 510 * MIB), (4713, None)], "graphics": [(4711, 510 * MIB)]},
+}
+"""As two processes with a context of torch look in `nvidia-smi`: one on both GPUs, one that is not told."""
+
+
+def recorded(gpus=RECORDED):
+    """The part of the module pynvml that is asked, with recorded answers."""
+
+    def processes(kind):
+        def of(gpu):
+            return [SimpleNamespace(pid=pid, usedGpuMemory=held) for pid, held in gpus[gpu][kind]]
+
+        return of
+
+    return SimpleNamespace(
+        nvmlDeviceGetCount=lambda: len(gpus),
+        nvmlDeviceGetHandleByIndex=lambda index: index,
+        nvmlDeviceGetComputeRunningProcesses=processes("compute"),
+        nvmlDeviceGetGraphicsRunningProcesses=processes("graphics"),
+    )
+
+
+class Plain:
+    """A meter of a session that uses nothing else."""
+
+    def read(self):
+        return Reading(memory_mib=7, processes=2)
+
+
+def test_what_a_process_holds_on_several_gpus_is_added_and_on_one_is_counted_once():
+    assert held_by_process(recorded()) == {4711: 3556.0, 4712: 536.0, 900: 12.0}
+
+
+def test_a_process_of_which_the_driver_does_not_tell_is_left_out():
+    assert 4713 not in held_by_process(recorded())
+
+
+def test_only_processes_of_the_session_count():
+    meter = GpuMeter(Plain(), lambda: [4712, 4799], lambda: held_by_process(recorded()))
+    assert meter.read() == Reading(memory_mib=7, processes=2, gpu_memory_mib=536)
+
+
+def test_too_much_memory_of_a_gpu_is_a_limit_of_its_own_with_both_figures():
+    meter = GpuMeter(Plain(), lambda: [4711], lambda: held_by_process(recorded()))
+    breach = find_breach(meter.read(), Limits(gpu_memory_mib=3000))
+    assert (breach.limit, breach.allowed, breach.used, breach.unit) == (Limit.GPU_MEMORY, 3000, 3556, "MiB")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        SessionSpec(None, Limits(gpu_memory_mib=1000), device="cpu"),
+        SessionSpec(None, Limits(), device="cuda"),
+    ],
+)
+def test_without_a_limit_or_a_gpu_the_driver_is_not_asked(spec):
+    meter = Plain()
+    assert watched(meter, spec, os.getpid()) is meter
+
+
+def test_without_the_extra_or_a_driver_there_is_no_listing():
+    listing = find_listing()
+    assert listing is None or isinstance(listing(), dict)
+
+
+@pytest.mark.sandbox
+def test_a_session_that_takes_too_much_of_a_gpu_is_ended_with_all_its_processes(tmp_path):
+    """The session is real; what the driver would list of its processes is recorded, and grows."""
+    if not try_bubblewrap().is_usable:
+        pytest.skip("bubblewrap cannot be used here")
+    program = tmp_path / "program.py"
+    program.write_text("import os, time\nos.fork()\ntime.sleep(60)\n")
+    spec = SessionSpec(None, Limits(session_wall_s=30, gpu_memory_mib=1000), slot=900 + os.getpid() % 90)
+    with closing(BubblewrapSandbox(program=program).start(spec)) as session:
+        started, own = time.monotonic(), session._jail.pid
+
+        def listing():
+            held_mib = 300 + 900 * (time.monotonic() - started)
+            return dict.fromkeys(pids_below(own), held_mib) | {os.getpid(): 50_000}
+
+        dog = Watchdog(
+            limits=spec.limits,
+            meter=GpuMeter(Plain(), lambda: pids_below(own), listing),
+            tail=session._watchdog._tail,
+            descriptors=(session._watchdog._output, session._jail.end),
+            kill=session._jail.kill,
+        )
+        dog.start()
+        dog.join(20)
+        assert dog.watched.breach.limit is Limit.GPU_MEMORY
+        assert dog.watched.breach.allowed == 1000 < dog.watched.breach.used < 50_000
+        session.close()
+        assert list(pids_below(own)) == []
