@@ -8,7 +8,7 @@ finds no room lets jobs behind it use only what it does not wait for (see gpus.p
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -17,20 +17,12 @@ from typing import Self
 
 from grader.errors import GraderError
 from grader.examine.events import Retried, about
+from grader.examine.examiners import OpenExaminer, examiners
 from grader.examine.executor import Job, Produced, Report
 from grader.examine.gpus import Gpu
 from grader.examine.retries import STOPPED, next_try
-from grader.examine.supervise import GRACE_S, ColdExaminer, Examiner, Place, examine_once
+from grader.examine.supervise import GRACE_S, Examiner, Place, examine_once
 from grader.examine.waiting import Entry, WaitingRoom
-
-OpenExaminer = Callable[[int], Examiner]
-"""Makes what starts the processes of a slot, given its number; called in the slot's own thread."""
-
-
-def cold_examiner(slot: int) -> Examiner:
-    """A fresh interpreter for every examination, whatever the slot."""
-    del slot
-    return ColdExaminer()
 
 
 class LocalExecutor:
@@ -41,12 +33,12 @@ class LocalExecutor:
         *,
         slots: int,
         gpus: Sequence[Gpu] = (),
-        open_examiner: OpenExaminer = cold_examiner,
+        open_examiner: OpenExaminer | None = None,
         scratch: Path | None = None,
         grace_s: float = GRACE_S,
     ) -> None:
         self._slots = slots
-        self._open_examiner = open_examiner
+        self._open_examiner = open_examiner or examiners()
         self._scratch = scratch
         self._grace_s = grace_s
         self._changed = threading.Condition()

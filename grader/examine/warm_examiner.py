@@ -6,7 +6,6 @@ three seconds; a forked child spends milliseconds. `WarmFork` is one such proces
 """
 
 import ast
-import contextlib
 import json
 import os
 import select
@@ -16,8 +15,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from grader.errors import GraderError
 from grader.examine.request import ExamRequest
@@ -42,11 +43,13 @@ class WarmFork:
     """One process that forks examinations, for all slots of a machine. Starts with the first examination.
 
     When it has died it is started again for the next examination. It ends, and all its children with it, when
-    this object is closed or this process ends in whatever way.
+    its last examiner is closed or this process ends in whatever way.
     """
 
     def __init__(self) -> None:
+        """Nothing is started yet."""
         self._lock = threading.Lock()
+        self._examiners = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._modules: dict[str, list[str]] = {}
@@ -73,7 +76,7 @@ class WarmFork:
         """
         said, said_end = os.pipe2(os.O_CLOEXEC)
         told, told_end = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with contextlib.ExitStack() as on_failure, contextlib.ExitStack() as brief:
+        with ExitStack() as on_failure, ExitStack() as brief:
             on_failure.callback(os.close, said)
             on_failure.callback(told.close)
             brief.callback(os.close, said_end)
@@ -92,10 +95,27 @@ class WarmFork:
             on_failure.pop_all()
         return WarmlyRunning(pid=pid, said=said, end=end, told=told)
 
+    @property
+    def pid(self) -> int | None:
+        """Of the process; None while there is none."""
+        return self._process.pid if self._process else None
+
     def close(self) -> None:
-        """End the process, and whatever it has forked."""
+        """End the process, and whatever it has forked; the next examination starts another."""
         with self._lock:
             self._end()
+
+    def enter(self) -> None:
+        """One more examiner uses it."""
+        with self._lock:
+            self._examiners += 1
+
+    def leave(self) -> None:
+        """One less; with the last, the process ends."""
+        with self._lock:
+            self._examiners -= 1
+            if not self._examiners:
+                self._end()
 
     def _send(self, order: Order, descriptors: tuple[int, ...]) -> None:
         message = [json.dumps(order).encode()]
@@ -142,24 +162,39 @@ class WarmFork:
         return self._modules[folder]
 
 
-@dataclass(frozen=True)
 class WarmExaminer:
-    """One slot's way to start examinations; an `Examiner`. The fork is shared, and closed by its owner."""
+    """One slot's way to start examinations; an `Examiner`."""
 
-    fork: WarmFork
-    descriptors: tuple[int, ...] = ()
-    """As those of `ColdExaminer`."""
-    environment: Mapping[str, str] = field(default_factory=dict)
-    """As that of `ColdExaminer`."""
+    def __init__(
+        self,
+        fork: WarmFork,
+        *,
+        descriptors: tuple[int, ...] = (),
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Use a fork that other slots use as well.
+
+        Args:
+            fork: ends with the last examiner that uses it.
+            descriptors: as those of `ColdExaminer`.
+            environment: as that of `ColdExaminer`.
+        """
+        self._fork = fork
+        self._descriptors = descriptors
+        self._environment = environment
+        self._leave = ExitStack()
+        fork.enter()
+        self._leave.callback(fork.leave)
 
     def start(self, request: ExamRequest, *, out: Path, references: Path | None) -> Running:
         """Fork an examination; see `Examiner`."""
         folders = [str(folder) for folder in (out, references) if folder is not None]
-        variables = variables_of(request) | {**self.environment}
-        return self.fork.start(request, folders, inherited=self.descriptors, environment=variables)
+        variables = variables_of(request) | {**self._environment}
+        return self._fork.start(request, folders, inherited=self._descriptors, environment=variables)
 
     def close(self) -> None:
-        """Nothing of a slot's own is kept."""
+        """See `WarmFork.leave`. Closing twice is harmless."""
+        self._leave.close()
 
 
 @dataclass
@@ -176,7 +211,7 @@ class WarmlyRunning:
 
     def kill(self) -> None:
         """End it; its sandboxes die with it."""
-        with contextlib.suppress(ProcessLookupError):
+        with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.end, signal.SIGKILL)
 
     def wait(self, timeout_s: float) -> int | None:
@@ -201,7 +236,7 @@ def modules_named_below(folder: Path) -> list[str]:
     """
     names: set[str] = set()
     for path in sorted(folder.rglob("*.py")):
-        with contextlib.suppress(OSError, SyntaxError, ValueError):
+        with suppress(OSError, SyntaxError, ValueError):
             for node in ast.walk(ast.parse(path.read_bytes())):
                 if isinstance(node, ast.Import):
                     names.update(alias.name for alias in node.names)

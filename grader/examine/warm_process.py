@@ -187,9 +187,16 @@ def _become(order: Order, descriptors: _Descriptors, *, parent: int) -> None:
     _inherit(descriptors, order["inherited"])
     os.environ.update(order["environment"])
     sys.argv = [job.__file__, *order["arguments"]]
-    if (numpy_random := sys.modules.get("numpy.random")) is not None:
-        numpy_random.seed()  # Python's own generator is seeded anew by os.fork, numpy's is not
+    _seed_anew()
     gc.enable()
+
+
+def _seed_anew() -> None:
+    """Generators that begin anywhere in a fresh interpreter; Python's own is seeded anew by os.fork."""
+    if (numpy_random := sys.modules.get("numpy.random")) is not None:
+        numpy_random.seed()
+    if (torch := sys.modules.get("torch")) is not None:
+        torch.default_generator.seed()
 
 
 def _inherit(descriptors: _Descriptors, numbers: Sequence[int]) -> None:
