@@ -18,6 +18,7 @@ from typing import Self
 from grader.examine.claims import Claims
 from grader.examine.events import CouldNotCheck, Finished, Stored, Waiting, about
 from grader.examine.executor import USUAL, Executor, Job, Produced, Report, Resources
+from grader.examine.history import History
 from grader.examine.inventory import find_gpus
 from grader.examine.local_executor import LocalExecutor
 from grader.examine.request import ExamRequest
@@ -54,7 +55,7 @@ class _Asked:
     request: ExamRequest
     store: Store
     priority: int
-    expected_s: float = 0.0
+    expected_s: float
 
     @property
     def name(self) -> "_Name":
@@ -84,7 +85,9 @@ class Scheduler:
         self._executor = executor
         self._observe = observe
         self._idle = idle
+        self._idle_at = time.monotonic()
         self._claims: dict[Path, Claims] = {}
+        self._histories: dict[Path, History] = {}
         self._line: list[tuple[tuple[int, float], int, _Asked]] = []
         self._numbers = itertools.count()
         self._in_line: set[_Name] = set()
@@ -113,10 +116,11 @@ class Scheduler:
         What could not be examined is stored apart, as `could_not_check`, and tried again by the next run.
         May be called by `idle` as well: what other calls wait for is committed meanwhile.
         """
+        history = self._histories.setdefault(store.root, History(store))
         asked = [
             each
             for request in {request.key: request for request in requests}.values()
-            if (each := self._ask(request, store, priority=priority))
+            if (each := self._ask(request, store, priority=priority, history=history))
         ]
         if store.root not in self._claims:
             self._claims[store.root] = Claims(store.leases)
@@ -129,15 +133,17 @@ class Scheduler:
             else:
                 self._feed()
                 self._commit_next()
+        history.save()
 
-    def _ask(self, request: ExamRequest, store: Store, *, priority: int) -> _Asked | None:
+    def _ask(self, request: ExamRequest, store: Store, *, priority: int, history: History) -> _Asked | None:
         """Say what becomes of a request; None when there is nothing to run."""
         if is_stored(store, request):
             self._observe(Stored(about=about(request)))
             return None
         set_damaged_aside(store, request)
-        asked = _Asked(request=request, store=store, priority=priority)
-        self._observe(Waiting(about=about(request), priority=priority, expected_s=asked.expected_s))
+        expected_s = history.expected_s(request)
+        asked = _Asked(request=request, store=store, priority=priority, expected_s=expected_s)
+        self._observe(Waiting(about=about(request), priority=priority, expected_s=expected_s))
         return asked
 
     def _is_settled(self, name: _Name) -> bool:
@@ -184,18 +190,29 @@ class Scheduler:
         for claims in self._claims.values():
             claims.renew()
         self._look_elsewhere()
+        self._call_idle()
         try:
             future = self._ended.get(timeout=IDLE_EVERY_S)
         except queue.Empty:
-            self._idle()
             return
         asked, produced = self._pending[future], future.result()
         if commit(asked.store, asked.request, produced, self._claims[asked.store.root]):
             self._observe(_end_of(asked.request, produced))
+            self._remember(asked, produced)
         else:
             self._elsewhere[asked.name] = asked
         del self._pending[future]
         self._running.remove(asked.name)
+
+    def _call_idle(self) -> None:
+        now = time.monotonic()
+        if now - self._idle_at >= IDLE_EVERY_S:
+            self._idle_at = now
+            self._idle()
+
+    def _remember(self, asked: _Asked, produced: Produced) -> None:
+        if produced.attempts and not produced.problem:
+            self._histories[asked.store.root].took(asked.request, produced.attempts[-1].wall_s)
 
     def _look_elsewhere(self) -> None:
         """See what became of examinations that other coordinators hold."""

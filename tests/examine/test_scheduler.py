@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from grader.examine.events import CouldNotCheck, Finished, Retried, Started, Stored, Waiting
+from grader.examine.executor import URGENT
+from grader.examine.history import History
 from grader.examine.local_executor import LocalExecutor
 from grader.examine.request import new_request
 from grader.examine.scheduler import Scheduler
@@ -34,6 +36,9 @@ class Events(list):
 
     def of(self, team):
         return [event for event in self if event.about.team == team]
+
+    def ended(self):
+        return [event.about.team for event in self if isinstance(event, Finished)]
 
     def kinds(self, team):
         return [type(event) for event in self.of(team)]
@@ -159,3 +164,48 @@ def _is_running(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_what_took_longest_the_last_time_goes_first(request_for, tmp_path):
+    store = Store(tmp_path / "state")
+    history = History(store)
+    for team, wall_s in (("quick", 1.0), ("slow", 30.0)):
+        history.took(request_for(f"{RIGHT}# {team}, before\n", team), wall_s)
+    history.save()
+    requests = [request_for(f"{RIGHT}# {team}\n", team) for team in ("quick", "slow")]
+    events = Events()
+    examine_all(requests, store, slots=1, report=events)
+    expected = {event.about.team: event.expected_s for event in events if isinstance(event, Waiting)}
+    assert expected == {"quick": 1.0, "slow": 30.0}
+    assert [event.about.team for event in events if isinstance(event, Started)] == ["slow", "quick"]
+    took = next(event.wall_s for event in events.of("slow") if isinstance(event, Finished))
+    assert History(store).expected_s(requests[1]) == took != 30.0
+
+
+def test_a_damaged_history_is_no_history_and_stops_nothing(request_for, tmp_path):
+    store, request = Store(tmp_path / "state"), request_for(RIGHT)
+    store.write_text("durations/t1_toy.json", "{ cut of")
+    examine_all([request], store, slots=1, report=Events())
+    assert load(store, request).status is Status.PASSED
+    assert History(store).expected_s(request) < 60
+
+
+def test_what_is_asked_for_meanwhile_goes_first_and_everything_that_ends_is_stored(request_for, tmp_path):
+    """`idle` is where a running class takes up an urgent request, in the one thread that stores results."""
+    store, events = Store(tmp_path / "state"), Events()
+    requests = [request_for(f"{RIGHT}# {team}\n", team) for team in "abcdefgh"]
+    urgent = request_for(f"{RIGHT}# urgent\n", "urgent")
+    served = []
+
+    def idle():
+        if not served:
+            served.append(True)
+            scheduler.examine_all([urgent, requests[-1]], store, priority=URGENT)
+            served.append([team for team in events.ended() if team != "urgent"])
+
+    with Scheduler(LocalExecutor(slots=1), observe=events, idle=idle) as scheduler:
+        scheduler.examine_all(requests, store)
+    assert len(served[1]) < 6
+    assert "h" in served[1]
+    assert sorted(events.ended()) == [*"abcdefgh", "urgent"]
+    assert all(load(store, request).status is Status.PASSED for request in [*requests, urgent])
