@@ -33,6 +33,8 @@ _MORE_FILES = 1000
 _DYING_S = 0.2
 _OURS = 1
 """Processes in a session that are not the worker's: process 1."""
+_COUNTED = 2
+"""Processes that the kernel counts in the session's user namespace beside the worker's: outer and process 1."""
 
 
 class WarmSandbox:
@@ -154,7 +156,7 @@ class WarmSandbox:
         with_memory = leaf is None and spec.device == "cpu"
         most = launch.process_limits(spec.limits, with_memory=with_memory)
         data_bytes = most.pop("data", 0)
-        most["nproc"] = launch.most_processes(spec.limits)
+        most["nproc"] = launch.most_processes(spec.limits) + _COUNTED
         size_bytes = spec.limits.disk_mib * _MIB
         return {
             "links": list(view.system_links().items()),
