@@ -4,7 +4,6 @@ Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 don
 2 wrong use, 3 wrong configuration or data, 4 our own failure, 130 interrupted.
 """
 
-import json
 import os
 import sys
 from dataclasses import replace
@@ -16,6 +15,7 @@ import click
 from grader import __version__
 from grader.commands.clusters import cluster_options, on_cluster
 from grader.commands.data import data
+from grader.commands.doctor import doctor
 from grader.commands.options import (
     ANY_PATH,
     BAD_DATA,
@@ -48,6 +48,7 @@ def main() -> None:
 
 
 main.add_command(data)
+main.add_command(doctor)
 main.add_command(stability)
 
 
@@ -67,9 +68,10 @@ main.add_command(stability)
 def grade(assignments: tuple[str, ...], only: tuple[str, ...], **options: Any) -> None:
     """Grade ASSIGNMENTS from the teams' repositories to the reports.
 
-    Stopped at any moment, the same command goes on where it was. Example: grader grade a3 --only t7 --json
+    Stopped at any moment, the same command goes on where it was. While a class is graded, the same command
+    with --only has that run grade these teams before everything else. Example: grader grade a3 --only t7
     """
-    from grader import pipeline
+    from grader.commands.grading import graded
     from grader.display import Display, marksheets_text
     from grader.report.exports import marksheets_json
 
@@ -79,10 +81,11 @@ def grade(assignments: tuple[str, ...], only: tuple[str, ...], **options: Any) -
     if options["cluster"]:
         run = replace(run, executor=on_cluster(run, ids, **options))
     with Display(log=run.store.path("events.jsonl"), quiet=options["quiet"]) as display:
-        grades = pipeline.grade(replace(run, observe=display.observe), ids, only=teams)
-    sheets = [s for name in ids for s in grades.marksheets(name) if not teams or s.team in teams]
-    cases, index = grades.cases({sheet.team for sheet in sheets}), grades.published.index
-    click.echo(marksheets_json(sheets) if options["as_json"] else marksheets_text(sheets, cases, index))
+        answer = graded(replace(run, observe=display.observe), ids, teams)
+    sheets, cases = answer.marksheets, answer.cases
+    click.echo(
+        marksheets_json(sheets) if options["as_json"] else marksheets_text(sheets, cases, answer.index)
+    )
     sys.exit(PERSON_NEEDED if cases else OK)
 
 
@@ -265,18 +268,6 @@ def prove(
         )
     click.echo(shown(proved, form))
     sys.exit(OK if all_hold(proved) else PERSON_NEEDED)
-
-
-@main.command()
-@click.option("--json", "as_json", is_flag=True)
-@reported
-def doctor(*, as_json: bool) -> None:
-    """Say what this machine offers: the sandbox, its tier and what is missing."""
-    from grader.sandbox.choose import doctor as examine_machine
-
-    facts = examine_machine()
-    click.echo(json.dumps(facts.as_dict(), indent=2) if as_json else facts.text())
-    sys.exit(OK if facts.isolates else PERSON_NEEDED)
 
 
 @main.command()

@@ -1,0 +1,61 @@
+"""`grader doctor`: what this machine offers, and whether its sandboxes hold. Never imports torch."""
+
+import json
+import sys
+
+import click
+
+from grader.commands.options import OK, PERSON_NEEDED, reported
+
+
+@click.command()
+@click.option(
+    "--attack", "is_attack", is_flag=True, help="Try to get out of every sandbox that isolates here."
+)
+@click.option(
+    "--sandbox",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "warm", "bubblewrap", "process", "fake"]),
+    help="With --attack: which sandbox; 'auto' for all that isolate and work here.",
+)
+@click.option("--json", "form", flag_value="json", help="Print facts or findings as JSON.")
+@click.option(
+    "--markdown", "form", flag_value="markdown", help="With --attack: as it stands in the documentation."
+)
+@reported
+def doctor(*, is_attack: bool, sandbox: str, form: str | None) -> None:
+    """Say what this machine offers: the sandbox, its tier and what is missing.
+
+    With --attack, programs that try to read secrets, reach the network, use up the machine, gain privileges
+    and outlive their session run inside each sandbox, under small limits; it takes a minute or two and exits
+    with 0 only if all of them were contained. Example: grader doctor --attack --sandbox bubblewrap
+    """
+    sys.exit(_attack(sandbox, form) if is_attack else _tell(form))
+
+
+def _tell(form: str | None) -> int:
+    from grader.sandbox.choose import doctor as examine_machine
+
+    facts = examine_machine()
+    click.echo(json.dumps(facts.as_dict(), indent=2) if form == "json" else facts.text())
+    return OK if facts.isolates else PERSON_NEEDED
+
+
+def _attack(sandbox: str, form: str | None) -> int:
+    from rich.console import Console
+
+    from grader.attacks import table
+    from grader.attacks.suite import run, sandboxes_to_attack
+
+    names = sandboxes_to_attack(sandbox)
+    with Console(stderr=True).status("attacking") as status:
+        reports = [run(name, tell=status.update) for name in names]
+    machine = table.Machine.here()
+    if form == "json":
+        click.echo(table.as_json(reports, machine))
+    elif form == "markdown":
+        click.echo(table.as_markdown(reports, machine))
+    else:
+        table.show(reports, Console())
+    return OK if table.all_contained(reports) else PERSON_NEEDED
