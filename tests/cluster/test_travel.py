@@ -1,0 +1,111 @@
+"""What crosses between coordinator and node: files there, bytes back, and a slot number that is one's own."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from grader.cluster.archive import pack, unpack
+from grader.cluster.received import received
+from grader.cluster.slots import SlotNumber
+from grader.errors import ClusterError
+from grader.examine.request import folder_digest
+
+
+def test_a_folder_arrives_as_it_was(tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    (here / "a/b ü").mkdir(parents=True)
+    (here / "a/b ü/x.py").write_bytes(b"\0\xff" * 70_000)
+    (here / ".hidden").write_text("")
+    there.mkdir()
+    unpack(pack(here), there)
+    assert folder_digest(there, compiled=True) == folder_digest(here, compiled=True)
+
+
+def test_what_points_outside_is_not_unpacked(tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    (here / "link").symlink_to("/etc/passwd")
+    with pytest.raises(ClusterError, match="did not arrive whole"):
+        unpack(pack(here), there)
+
+
+def test_a_damaged_archive_is_our_fault(tmp_path):
+    with pytest.raises(ClusterError, match="did not arrive whole"):
+        unpack(b"no archive", tmp_path)
+
+
+def answer(**changes):
+    return {
+        "files": {"examination.json": b"{}", "artifacts/a.txt": b""},
+        "problem": "",
+        "attempts": [],
+    } | changes
+
+
+def test_an_answer_of_bytes_is_taken():
+    assert received(answer()).files == {"examination.json": b"{}", "artifacts/a.txt": b""}
+
+
+BAD_ANSWERS = {
+    "not a table": [],
+    "a part is missing": {"files": {}},
+    "a text in the place of bytes": answer(files={"log.txt": "text"}),
+    "a subclass of bytes": answer(files={"log.txt": type("Bytes", (bytes,), {})(b"x")}),
+    "files that are a list": answer(files=[]),
+    "a problem that is no text": answer(problem=b""),
+    "attempts that are not ours": answer(attempts=["{}"]),
+    "attempts that are objects": answer(attempts=[object()]),
+    **{
+        f"name {name!r}": answer(files={name: b""})
+        for name in ("/etc/x", "../x", "a/../../x", "", ".", "a//b", "a\0", 3)
+    },
+}
+
+
+@pytest.mark.parametrize("bad", BAD_ANSWERS.values(), ids=BAD_ANSWERS)
+def test_any_other_answer_of_a_node_is_refused(bad):
+    with pytest.raises(ClusterError):
+        received(bad)
+
+
+def test_two_who_hold_a_slot_have_different_numbers_and_one_that_is_given_back_is_taken_again(tmp_path):
+    first, second = SlotNumber(tmp_path), SlotNumber(tmp_path)
+    assert (first.number, second.number) == (0, 1)
+    first.give_back()
+    third = SlotNumber(tmp_path)
+    assert third.number == 0
+    for slot in (second, third):
+        slot.give_back()
+
+
+def test_a_process_that_is_killed_gives_its_number_back(tmp_path):
+    source = """
+import sys, pathlib
+from grader.cluster.slots import SlotNumber
+slot = SlotNumber(pathlib.Path(sys.argv[1]))
+print(slot.number, flush=True)
+sys.stdin.read()
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", source, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdout.readline() == b"0\n"
+        meanwhile = SlotNumber(tmp_path)
+        holder.kill()
+        holder.wait()
+        after = SlotNumber(tmp_path)
+    assert (meanwhile.number, after.number) == (1, 0)
+    for slot in (meanwhile, after):
+        slot.give_back()
+
+
+def test_a_folder_of_locks_that_others_can_enter_is_not_used(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folder = tmp_path / f"grader-slots-{os.geteuid()}"
+    folder.mkdir()
+    folder.chmod(0o777)
+    with pytest.raises(ClusterError, match="not this user's alone"):
+        SlotNumber()
