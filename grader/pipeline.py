@@ -7,6 +7,7 @@ where a run was stopped. Marks and pages are computed anew from what is stored: 
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,17 +22,26 @@ from grader.errors import GraderError
 from grader.examine.effort import EFFORTS
 from grader.examine.events import About
 from grader.examine.events import Collected as CollectedEvent
-from grader.examine.executor import Report
+from grader.examine.executor import URGENT, USUAL, Report
 from grader.examine.request import ExamRequest, Material, Work, digest, new_request, with_effort
 from grader.examine.rounds import found_out, is_to_be_sharpened
 from grader.examine.scheduler import OpenExecutor, Scheduler, on_this_machine
 from grader.examine.stored import load
+from grader.kept import (
+    collected_name,
+    flagged,
+    read_collected,
+    record_marks,
+    recorded_marks,
+    set_aside_collected,
+)
 from grader.mark.gradebook import gradebook
 from grader.mark.rubric import mark, tasks_in_doubt
-from grader.records import GradeRow, Marksheet, RecordedMarks, Snapshot, Team
+from grader.records import GradeRow, Marksheet, Team
 from grader.report.attention import Case, Urgency
 from grader.report.publish import AssignmentResults, ClassResults, Published, TeamResult, publish
 from grader.store import Store
+from grader.urgent import Answer, Wish, forget_answers, serve
 
 REFERENCE = "reference"
 """Team name under which our own solution is examined, before anybody else's."""
@@ -75,6 +85,16 @@ class ClassGrades:
             team.marksheet for r in self.results if r.assignment.id == assignment for team in r.teams
         )
 
+    def answer(self, assignments: Sequence[str], teams: Collection[str] = ()) -> Answer:
+        """What a command prints that was asked for some assignments, and for some teams or all."""
+        sheets = [s for name in assignments for s in self.marksheets(name) if not teams or s.team in teams]
+        cases = self.cases({sheet.team for sheet in sheets})
+        return Answer(
+            marksheets=tuple(sheets),
+            cases=tuple(case.text() for case in cases),
+            index=str(self.published.index),
+        )
+
 
 def grade(run: Run, assignment_ids: Sequence[str], *, only: Sequence[str] = ()) -> ClassGrades:
     """Grade assignments, from the teams' repositories to the reports.
@@ -90,14 +110,39 @@ def grade(run: Run, assignment_ids: Sequence[str], *, only: Sequence[str] = ()) 
     """
     assignments = [run.tree.assignment(name) for name in assignment_ids]
     teams = [team for team in run.roster.teams if not only or team.id in only]
-    with run.store.locked(), Scheduler(run.executor(run.store), observe=run.observe) as scheduler:
-        collected = collect(run, assignments, teams)
-        for assignment in assignments:
-            its_work = [c for c in collected if c.snapshot.assignment == assignment.id]
-            examine(run, scheduler, assignment, its_work)
-            examine_doubtful(run, scheduler, assignment, its_work)
-        run.store.remove(OPEN_RUN)
-        return close_books(run)
+    with run.store.locked(), ExitStack() as stack:
+        forget_answers(run.store)
+        scheduler = Scheduler(
+            run.executor(run.store),
+            observe=run.observe,
+            idle=lambda: serve(run.store, lambda wish: grade_urgently(run, scheduler, wish)),
+        )
+        stack.enter_context(scheduler)
+        with run.store.in_turn():
+            collected = collect(run, assignments, teams)
+        examine(run, scheduler, assignments, collected)
+        examine_doubtful(run, scheduler, assignments, collected)
+        with run.store.in_turn():
+            run.store.remove(OPEN_RUN)
+            return close_books(run)
+
+
+def grade_urgently(run: Run, scheduler: Scheduler, wish: Wish) -> Answer:
+    """Grade a few teams within a run that is under way, ahead of everything that waits in it."""
+    teams = [team for team in run.roster.teams if team.id in wish.teams]
+    if len(teams) < len(wish.teams):
+        return Answer(problem="the roster of the run that is under way does not have all of these teams")
+    try:
+        assignments = [run.tree.assignment(name) for name in wish.assignments]
+        pairs = [(team, assignment) for assignment in assignments for team in teams]
+        with run.store.in_turn():
+            collected = _collect_anew(run, pairs)
+        examine(run, scheduler, assignments, collected, priority=URGENT)
+        examine_doubtful(run, scheduler, assignments, collected, priority=URGENT)
+        with run.store.in_turn():
+            return close_books(run).answer(wish.assignments, wish.teams)
+    except GraderError as error:
+        return Answer(problem=str(error))
 
 
 def look(run: Run) -> dict[str, str]:
@@ -110,42 +155,72 @@ def collect(run: Run, assignments: Sequence[Assignment], teams: Sequence[Team]) 
     """Look at every repository once, and take the commit that counts for each assignment."""
     pairs = [(team, assignment) for assignment in assignments for team in teams]
     _begin_or_resume(run, pairs)
-    waiting = [pair for pair in pairs if not run.store.has(_collected_name(*pair))]
+    return _collect_missing(run, pairs)
+
+
+def _collect_anew(run: Run, pairs: Sequence[tuple[Team, Assignment]]) -> list[Collected]:
+    for pair in pairs:
+        run.store.remove(collected_name(*pair))
+    return _collect_missing(run, pairs)
+
+
+def _collect_missing(run: Run, pairs: Sequence[tuple[Team, Assignment]]) -> list[Collected]:
+    waiting = [pair for pair in pairs if not run.store.has(collected_name(*pair))]
     collector = _collector(run)
     collector.observe(list({team.id: team for team, _ in waiting}.values()))
     for team, assignment in waiting:
         _collect_one(run, collector, team, assignment)
-    return [c for pair in pairs if (c := run.store.read(_collected_name(*pair), Collected))]
+    return [c for pair in pairs if (c := read_collected(run.store, *pair))]
 
 
-def examine(run: Run, scheduler: Scheduler, assignment: Assignment, collected: Sequence[Collected]) -> None:
-    """Examine our reference first, then every submission that was taken; the store keeps the results."""
-    material = material_of(run.tree, assignment)
-    requests = [request for c in collected if (request := _request(run, material, c))]
-    for batch in ([_reference_request(run, material)], requests):
-        scheduler.examine_all(batch, run.store)
+def examine(
+    run: Run,
+    scheduler: Scheduler,
+    assignments: Sequence[Assignment],
+    collected: Sequence[Collected],
+    *,
+    priority: int = USUAL,
+) -> None:
+    """Examine our references first, then every submission that was taken; the store keeps the results."""
+    materials = {assignment.id: material_of(run.tree, assignment) for assignment in assignments}
+    theirs = [r for c in collected if (r := _request(run, materials[c.snapshot.assignment], c))]
+    ours = [_reference_request(run, material) for material in materials.values()]
+    scheduler.examine_all(theirs, run.store, first=ours, priority=priority)
 
 
 def examine_doubtful(
-    run: Run, scheduler: Scheduler, assignment: Assignment, collected: Sequence[Collected]
+    run: Run,
+    scheduler: Scheduler,
+    assignments: Sequence[Assignment],
+    collected: Sequence[Collected],
+    *,
+    priority: int = USUAL,
 ) -> None:
     """Where noise leaves points open: the task in doubt again with 4 and then with 16 times the samples.
 
     Only what is still in doubt goes on to the next round, our reference always first; what is stored is not
     run again, so a run that was stopped goes on where it was.
     """
-    desk = _desk(run, assignment, read_class_marks(run.tree, run.roster))
+    marks = read_class_marks(run.tree, run.roster)
+    desks = {assignment.id: _desk(run, assignment, marks) for assignment in assignments}
     for effort in EFFORTS:
-        again = [
-            with_effort(request, task=task, effort=effort)
-            for c in collected
-            if (request := _request(run, desk.material, c))
-            for task in tasks_in_doubt(_marked(run, desk, c).marksheet, desk.rubric)
-        ]
-        tasks = sorted({task for request in again for task in request.tasks})
-        ours = [with_effort(desk.reference, task=task, effort=effort) for task in tasks]
-        for batch in (ours, again):
-            scheduler.examine_all(batch, run.store)
+        theirs, ours = [], {}
+        for c in collected:
+            desk = desks[c.snapshot.assignment]
+            for task, request in _in_doubt(run, desk, c):
+                theirs.append(with_effort(request, task=task, effort=effort))
+                reference = with_effort(desk.reference, task=task, effort=effort)
+                ours[reference.key] = reference
+        scheduler.examine_all(theirs, run.store, first=list(ours.values()), priority=priority)
+
+
+def _in_doubt(run: Run, desk: "_Desk", collected: Collected) -> list[tuple[str, ExamRequest]]:
+    """The tasks of one submission that noise leaves open, with its usual examination."""
+    request = _request(run, desk.material, collected)
+    if request is None:
+        return []
+    doubtful = tasks_in_doubt(_marked(run, desk, collected).marksheet, desk.rubric)
+    return [(task, request) for task in doubtful]
 
 
 def close_books(run: Run) -> ClassGrades:
@@ -215,7 +290,7 @@ def _collector(run: Run) -> Collector:
 
 def _collect_one(run: Run, collector: Collector, team: Team, assignment: Assignment) -> None:
     """Collect and store; one team's trouble (a damaged mirror, a file that nobody foresaw) stops nobody."""
-    name = _collected_name(team, assignment)
+    name = collected_name(team, assignment)
     try:
         collected = collector.collect(team, assignment)
         run.store.write(name, collected)
@@ -230,16 +305,16 @@ def _collect_one(run: Run, collector: Collector, team: Team, assignment: Assignm
 def _begin_or_resume(run: Run, pairs: Sequence[tuple[Team, Assignment]]) -> None:
     """Forget what an earlier, finished run collected; keep what a stopped run of the same command did."""
     name = digest(f"{team.id} {team.repo_url} {assignment.id}" for team, assignment in pairs)
+    for team, assignment in pairs:
+        if kept := set_aside_collected(run.store, team, assignment):
+            said = f"what was collected before could not be read and is kept as {kept}; collected again"
+            run.observe(CollectedEvent(about=About(assignment=assignment.id, team=team.id), decision=said))
     if run.store.read_text(OPEN_RUN) == name:
         return
     run.store.remove(OPEN_RUN)
     for pair in pairs:
-        run.store.remove(_collected_name(*pair))
+        run.store.remove(collected_name(*pair))
     run.store.write_text(OPEN_RUN, name)
-
-
-def _collected_name(team: Team, assignment: Assignment) -> str:
-    return f"collection/{assignment.id}/{team.id}.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,9 +343,7 @@ def _results(run: Run, assignment: Assignment, marks: ClassMarks) -> AssignmentR
     """Everything that is stored about one assignment, marked; the marks that are settled are recorded."""
     desk = _desk(run, assignment, marks)
     stored = [
-        collected
-        for team in run.roster.teams
-        if (collected := run.store.read(_collected_name(team, assignment), Collected))
+        collected for team in run.roster.teams if (collected := read_collected(run.store, team, assignment))
     ]
     teams = tuple(_marked(run, desk, collected) for collected in stored)
     for collected, team in zip(stored, teams, strict=True):
@@ -295,15 +368,10 @@ def _marked(run: Run, desk: _Desk, collected: Collected) -> TeamResult:
         bands=desk.bands,
         manual=desk.marks.manual_of(assignment=snapshot.assignment, team=snapshot.team),
         late=run.tree.course.late,
-        recorded=_recorded(run, snapshot),
+        recorded=recorded_marks(run.store, snapshot),
     )
-    return TeamResult(snapshot=snapshot, examination=examination, marksheet=marksheet)
-
-
-def _recorded(run: Run, snapshot: Snapshot) -> Marksheet | None:
-    """The marks that the same commit was given before."""
-    recorded = run.store.read(_marks_name(snapshot), RecordedMarks)
-    return recorded.marksheet if recorded and recorded.commit == snapshot.commit else None
+    flagged_sheet = flagged(run.store, snapshot, marksheet)
+    return TeamResult(snapshot=snapshot, examination=examination, marksheet=flagged_sheet)
 
 
 def _record(run: Run, desk: _Desk, collected: Collected, given: Marksheet) -> None:
@@ -316,7 +384,7 @@ def _record(run: Run, desk: _Desk, collected: Collected, given: Marksheet) -> No
     if snapshot.problem_is_ours:
         return
     provisional = _provisional(run, desk, collected, given)
-    before = _recorded(run, snapshot)
+    before = recorded_marks(run.store, snapshot)
     kept = {mark.criterion: mark for mark in before.marks} if before else {}
     kept |= {
         mark.criterion: mark
@@ -324,9 +392,7 @@ def _record(run: Run, desk: _Desk, collected: Collected, given: Marksheet) -> No
         if mark.points is not None and not mark.needs_person and mark.criterion not in provisional
     }
     sheet = given.model_copy(update={"marks": tuple(kept.values()), "total": None, "flags": ()})
-    record = RecordedMarks(commit=snapshot.commit, marksheet=sheet)
-    if run.store.read(_marks_name(snapshot), RecordedMarks) != record:
-        run.store.write(_marks_name(snapshot), record)
+    record_marks(run.store, snapshot, sheet)
 
 
 def _provisional(run: Run, desk: _Desk, collected: Collected, given: Marksheet) -> set[str]:
@@ -337,7 +403,3 @@ def _provisional(run: Run, desk: _Desk, collected: Collected, given: Marksheet) 
     doubtful = tasks_in_doubt(given, desk.rubric)
     waiting = {task for task in doubtful if is_to_be_sharpened(run.store, request, task)}
     return {criterion.id for criterion in desk.rubric.criteria if criterion.task in waiting}
-
-
-def _marks_name(snapshot: Snapshot) -> str:
-    return f"marks/{snapshot.assignment}/{snapshot.team}.json"

@@ -19,7 +19,7 @@ from typing import IO, TypeVar
 
 from pydantic import ValidationError
 
-from grader.errors import StoreError
+from grader.errors import StateInUse, StoreError
 from grader.leases.opening import open_leases
 from grader.leases.seam import Leases
 from grader.records import Record
@@ -96,7 +96,7 @@ class Store:
     def read_text(self, name: str) -> str | None:
         """The text called `name`, or None when it was never written."""
         path = self.path(name)
-        return path.read_text(encoding="utf-8") if path.exists() else None
+        return path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
 
     def remove(self, name: str) -> None:
         """Forget the record or text called `name`, if it is there."""
@@ -166,9 +166,9 @@ class Store:
             if _takes(handle, fcntl.LOCK_EX):
                 shutil.rmtree(self.root / SCRATCH, ignore_errors=True)
             elif not self._state_url:
-                raise StoreError(IN_USE)
+                raise StateInUse(IN_USE)
             if self._state_url and not _takes(handle, fcntl.LOCK_SH):
-                raise StoreError(IN_USE)
+                raise StateInUse(IN_USE)
             yield
 
     @contextmanager

@@ -17,6 +17,7 @@ from grader import pipeline
 from grader.collect.collector import not_collected
 from grader.course.tree import CourseTree
 from grader.demo.forge import Forge
+from grader.examine.events import Collected as CollectedEvent
 from grader.examine.events import Started
 from grader.examine.scheduler import on_this_machine
 from grader.pipeline import Run
@@ -376,6 +377,42 @@ def test_where_our_own_examination_is_damaged_nobody_is_blamed_until_it_is_made_
     add = next(m for m in sheet(pipeline.close_books(run), "bob").marks if m.criterion == "add")
     assert (add.points, add.needs_person) == (None, True)
     assert sheet(pipeline.grade(run, ["t1_toy"]), "bob") == sheet(before, "bob")
+
+
+def test_a_damaged_collection_is_kept_and_collected_again_and_stops_nobody(give, run_for):
+    for handle in ("ada", "bob"):
+        give(handle, f"{RIGHT}# {handle}\n")
+    run, events = run_for("ada", "bob"), []
+    before = pipeline.grade(run, ["t1_toy"])
+    damaged = run.store.path("collection/t1_toy/ada.json")
+    cut_off(damaged)
+    bytes_left = damaged.read_bytes()
+    report = pipeline.close_books(run)
+    assert sheet(report, "bob") == sheet(before, "bob")
+    ada = next(team for team in report.results[0].teams if team.marksheet.team == "ada")
+    assert "cannot be read; the next `grader grade` collects it again" in ada.snapshot.problem
+    assert {case.team for case in report.cases()} == {"ada"}
+    again = pipeline.grade(replace(run, observe=events.append), ["t1_toy"])
+    assert run.store.path("damaged/collection/t1_toy/ada.json").read_bytes() == bytes_left
+    assert again.marksheets("t1_toy") == before.marksheets("t1_toy")
+    said = [event.decision for event in events if isinstance(event, CollectedEvent)]
+    assert any("kept as damaged/collection/t1_toy/ada.json" in each for each in said)
+
+
+def test_damaged_recorded_marks_are_kept_and_flagged_until_a_person_has_removed_them(give, run_for):
+    for handle in ("ada", "bob"):
+        give(handle, f"{RIGHT}# {handle}\n")
+    run = run_for("ada", "bob")
+    before = pipeline.grade(run, ["t1_toy"])
+    cut_off(run.store.path("marks/t1_toy/ada.json"))
+    for _ in range(2):
+        report = pipeline.close_books(run)
+        assert sheet(report, "bob") == sheet(before, "bob")
+        assert sheet(report, "ada").marks == sheet(before, "ada").marks
+        assert "could not be read" in sheet(report, "ada").flags[-1]
+        assert {case.team for case in report.cases()} == {"ada"}
+    run.store.path("damaged/marks/t1_toy/ada.json").unlink()
+    assert pipeline.close_books(run).marksheets("t1_toy") == before.marksheets("t1_toy")
 
 
 def test_marks_that_were_recorded_for_another_commit_do_not_count(toy_tree, give, run_for):
