@@ -9,6 +9,7 @@ import ctypes
 import os
 import signal
 import sys
+import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
@@ -31,6 +32,7 @@ OK_TO_READ = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 def main(argv: list[str]) -> int:
     """Examine the submission of the request; write the examination, its usage, artifacts and log."""
     out = Path(argv[0])
+    tempfile.tempdir = str(out.parent)  # so that whoever clears up after a `kill -9` of ours finds all of it
     _end_with_parent()
     request = ExamRequest.model_validate_json(sys.stdin.buffer.read())
     examination, usage = examine(request, out, references=Path(argv[1]) if argv[1:] else None)

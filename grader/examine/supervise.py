@@ -179,7 +179,8 @@ def examine_once(job: Job, *, examiner: Examiner, place: Place, report: Report) 
         if place.scratch is not None:
             place.scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="examination-", dir=place.scratch) as folder:
-            out = Path(folder)
+            out = Path(folder) / "out"
+            out.mkdir()
             running = examiner.start(request, out=out, references=job.references)
             _supervise(running, request, place=place, report=report)
             files = _files_below(out)
