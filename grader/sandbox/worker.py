@@ -113,21 +113,21 @@ class Worker:
         return self._numbers[id(value)]
 
     def _receive(self) -> tuple[dict[str, Any], list[Any]]:
-        magic, header_bytes, body_bytes = PREAMBLE.unpack(self._receive_bytes(PREAMBLE.size))
+        magic, header_bytes, body_bytes = PREAMBLE.unpack(self._fill(bytearray(PREAMBLE.size)))
         if magic != MAGIC:  # before room is made for lengths that are none
             raise EOFError
-        header = _loads(self._receive_bytes(header_bytes).decode())
-        return header, arrays_of(header["arrays"], self._receive_bytes(body_bytes))
+        header = _loads(self._fill(bytearray(header_bytes)).decode())
+        return header, arrays_of(header["arrays"], self._fill(room(body_bytes)))
 
-    def _receive_bytes(self, count: int) -> bytearray:
-        result = bytearray(count)
-        rest = memoryview(result)
+    def _fill(self, empty: Any) -> Any:
+        """The room, filled with the next bytes of the channel."""
+        rest = memoryview(empty)
         while rest:
             got = self._receive_into(rest)
             if not got:
                 raise EOFError
             rest = rest[got:]
-        return result
+        return empty
 
     def _send_all(self, pieces: Sequence[Any]) -> None:
         if len(pieces) > 1 and sum(map(len, pieces)) <= JOINED_BYTES:
@@ -369,7 +369,12 @@ def frame(header: dict[str, Any], arrays: list[Any]) -> Sequence[Any]:
     return [PREAMBLE.pack(MAGIC, len(raw), sum(array.nbytes for array in arrays)) + raw, *bodies]
 
 
-def arrays_of(forms: list[dict[str, Any]], body: bytearray) -> list[Any]:
+def room(count: int) -> Any:
+    """Memory for the body of a frame; where it is large, not cleared first and, by numpy, in large pages."""
+    return bytearray(count) if count <= JOINED_BYTES else _import_module("numpy").empty(count, "u1")
+
+
+def arrays_of(forms: list[dict[str, Any]], body: Any) -> list[Any]:
     """The arrays that came with a question, writable."""
     numpy: Any = _import_module("numpy") if forms else None
     arrays, start = [], 0
