@@ -20,7 +20,6 @@ from grader.examine.event_log import EventLog
 from grader.examine.events import Collected, CouldNotCheck, Event, Finished, LimitHit, Retried, Stored
 from grader.examine.progress import Busy, Progress, in_words
 from grader.records import Marksheet
-from grader.report.attention import Case
 
 QUIET_LINES_EVERY_S = 10.0
 """How often a line is printed where there is no terminal and nothing ends."""
@@ -156,17 +155,17 @@ def _words(event: Event) -> str:
     return said
 
 
-def marksheets_text(sheets: Sequence[Marksheet], cases: Sequence[Case], index: Path) -> str:
+def marksheets_text(sheets: Sequence[Marksheet], cases: Sequence[str], index: str) -> str:
     """What a person reads after `grader grade`: one line a team, the open questions, and where to look."""
     lines = [f"{sheet.team:<28} {_points(sheet):>16}  {sheet.assignment}" for sheet in sheets]
     return "\n".join([*lines, "", *cases_text(cases), "", f"reports: {index}"])
 
 
-def cases_text(cases: Sequence[Case]) -> list[str]:
+def cases_text(cases: Sequence[str]) -> list[str]:
     """What a person must look at, as lines."""
     if not cases:
         return ["nothing needs a person"]
-    return [f"a person must look ({len(cases)}):", *(f"  {case.text()}" for case in cases)]
+    return [f"a person must look ({len(cases)}):", *(f"  {case}" for case in cases)]
 
 
 def _points(sheet: Marksheet) -> str:

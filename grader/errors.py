@@ -3,6 +3,7 @@
     GraderError
     ├── ConfigurationError          the course tree, a CSV or an option is wrong: the instructor mends it
     ├── StoreError                  a saved result is damaged or from another engine
+    │   └── StateInUse              another run holds the state folder
     ├── CollectError                git or the forge failed for a reason that is not the student's
     ├── SandboxError                our isolation could not be started, or broke: nobody loses a mark
     ├── ClusterError                a scheduler or a node cannot be reached or used: nobody loses a mark
@@ -30,6 +31,10 @@ class ConfigurationError(GraderError):
 
 class StoreError(GraderError):
     """A stored result cannot be read back."""
+
+
+class StateInUse(StoreError):
+    """Another run holds the state folder."""
 
 
 class CollectError(GraderError):

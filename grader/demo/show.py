@@ -100,7 +100,7 @@ def _text(students: Sequence[DemoStudent], grades: ClassGrades, surprises: Seque
         [
             *lines,
             "",
-            *cases_text(grades.cases()),
+            *cases_text([case.text() for case in grades.cases()]),
             "",
             *(f"NOT AS EXPECTED: {surprise}" for surprise in surprises),
             f"class overview   {_short(grades.published.index)}",

@@ -17,7 +17,7 @@ from typing import Self
 
 from grader.examine.claims import Claims
 from grader.examine.events import CouldNotCheck, Finished, Stored, Waiting, about
-from grader.examine.executor import USUAL, Executor, Job, Produced, Report, Resources
+from grader.examine.executor import REFERENCE_FIRST, USUAL, Executor, Job, Produced, Report, Resources
 from grader.examine.history import History
 from grader.examine.inventory import find_gpus
 from grader.examine.local_executor import LocalExecutor
@@ -86,6 +86,7 @@ class Scheduler:
         self._observe = observe
         self._idle = idle
         self._idle_at = time.monotonic()
+        self._is_idling = False
         self._claims: dict[Path, Claims] = {}
         self._histories: dict[Path, History] = {}
         self._line: list[tuple[tuple[int, float], int, _Asked]] = []
@@ -110,17 +111,26 @@ class Scheduler:
             for claims in self._claims.values():
                 claims.release_all("the run ended")
 
-    def examine_all(self, requests: Sequence[ExamRequest], store: Store, *, priority: int = USUAL) -> None:
+    def examine_all(
+        self,
+        requests: Sequence[ExamRequest],
+        store: Store,
+        *,
+        first: Sequence[ExamRequest] = (),
+        priority: int = USUAL,
+    ) -> None:
         """Examine every request whose result is not stored yet, and store the results.
 
+        Those of `first` start before the others, which do not wait until they are done.
         What could not be examined is stored apart, as `could_not_check`, and tried again by the next run.
         May be called by `idle` as well: what other calls wait for is committed meanwhile.
         """
         history = self._histories.setdefault(store.root, History(store))
         asked = [
             each
-            for request in {request.key: request for request in requests}.values()
-            if (each := self._ask(request, store, priority=priority, history=history))
+            for level, some in ((priority + REFERENCE_FIRST, first), (priority, requests))
+            for request in {request.key: request for request in some}.values()
+            if (each := self._ask(request, store, priority=level, history=history))
         ]
         if store.root not in self._claims:
             self._claims[store.root] = Claims(store.leases)
@@ -206,9 +216,13 @@ class Scheduler:
 
     def _call_idle(self) -> None:
         now = time.monotonic()
-        if now - self._idle_at >= IDLE_EVERY_S:
-            self._idle_at = now
-            self._idle()
+        if not self._is_idling and now - self._idle_at >= IDLE_EVERY_S:
+            self._is_idling = True  # what it asks for is waited for here as well
+            try:
+                self._idle()
+            finally:
+                self._is_idling = False
+                self._idle_at = time.monotonic()
 
     def _remember(self, asked: _Asked, produced: Produced) -> None:
         if produced.attempts and not produced.problem:
