@@ -1,4 +1,4 @@
-"""The name of a peer in, the Python of an environment of its own out. Nothing of it is in the grader's own."""
+"""A peer in, the Python of an environment of its own out. Nothing of it is in the grader's own."""
 
 import subprocess
 import sys

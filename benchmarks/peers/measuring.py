@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from grader.course.model import Limits
 from grader.sandbox.cgroup import find_hierarchy
@@ -64,17 +65,17 @@ def _run(
 ) -> Measured:
     groups = " ".join(map(str, leaf.directories))
     before_s, started = leaf.read().cpu_s, time.monotonic()
-    process = subprocess.Popen(
-        ["/bin/sh", "-c", _JOIN, groups, *map(str, command)],
-        cwd=folder,
-        env=dict(environment),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=folder.joinpath("stderr.txt").open("w"),
-        text=True,
-        errors="replace",
-    )
-    with _Watch(leaf) as watch:
+    with (folder / "stderr.txt").open("w") as complaints, _Watch(leaf) as watch:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", _JOIN, groups, *map(str, command)],
+            cwd=folder,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+            errors="replace",
+        )
         printed, timed_out = _wait(process, leaf, within_s)
     wall_s = time.monotonic() - started
     cpu_s = leaf.read().cpu_s - before_s
@@ -98,7 +99,7 @@ class _Watch:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch)
 
-    def __enter__(self) -> "_Watch":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from peers.questions import IMPORTS, NOT_DONE, QUESTIONS, asserts, cases
+from peers.questions import IMPORTS, QUESTIONS, asserts, cases
 from peers.submissions import (
     ASSIGNMENT,
     NOTEBOOK,
@@ -34,8 +34,8 @@ def source_json() -> str:
     return notebook(cells)
 
 
-def write_course(folder: Path, python: Path, submissions: Sequence[Submission]) -> None:
-    """The course with its gradebook, and what was handed in. Runs none of the submissions.
+def write_course(folder: Path, python: Path) -> None:
+    """The course with its gradebook; nothing is handed in yet.
 
     Raises:
         CalledProcessError: nbgrader refused the assignment.
@@ -51,6 +51,10 @@ def write_course(folder: Path, python: Path, submissions: Sequence[Submission]) 
         check=True,
         capture_output=True,
     )
+
+
+def hand_in(folder: Path, submissions: Sequence[Submission]) -> None:
+    """Put the notebooks where nbgrader looks for them."""
     for submission in submissions:
         handed_in = folder / "submitted" / submission.student / ASSIGNMENT
         handed_in.mkdir(parents=True)
@@ -58,7 +62,7 @@ def write_course(folder: Path, python: Path, submissions: Sequence[Submission]) 
 
 
 def environment(folder: Path, python: Path) -> dict[str, str]:
-    """As if its environment were activated; one thread, and a home of its own: no settings of this machine."""
+    """As if the environment were activated, with one thread and a home of its own."""
     return {
         "PATH": f"{python.parent}:{os.defpath}",  # nbgrader looks for its alembic there
         "HOME": str(folder),
@@ -73,16 +77,16 @@ def command(python: Path) -> list[str]:
     return [str(python), "-m", "nbgrader", "autograde", ASSIGNMENT]
 
 
-def marks(folder: Path, python: Path) -> dict[str, float]:
-    """Student → points, by nbgrader's own export; who could not be graded is not in it."""
+def export_command(python: Path) -> list[str]:
+    """Write all grades to grades.csv; run it in the course's folder."""
+    return [str(python), "-m", "nbgrader", "export", "--to", "grades.csv"]
+
+
+def marks(folder: Path) -> dict[str, float]:
+    """Student → points, from what nbgrader exported; who could not be graded is not in it."""
     exported = folder / "grades.csv"
-    subprocess.run(
-        [python, "-m", "nbgrader", "export", "--to", exported],
-        cwd=folder,
-        env=environment(folder, python),
-        check=True,
-        capture_output=True,
-    )
+    if not exported.exists():
+        return {}
     with exported.open(newline="") as lines:
         rows = list(csv.DictReader(lines))
     graded = {path.parent.name for path in (folder / "autograded").glob(f"*/{ASSIGNMENT}")}

@@ -26,8 +26,8 @@ def checks_source(question: Question) -> str:
     )
 
 
-def write_course(folder: Path, python: Path, submissions: Sequence[Submission]) -> None:
-    """The zip of tests, and a folder with a notebook for each submission.
+def write_course(folder: Path, python: Path) -> None:
+    """The zip of tests; nothing is handed in yet.
 
     Raises:
         CalledProcessError: otter refused the tests.
@@ -43,6 +43,10 @@ def write_course(folder: Path, python: Path, submissions: Sequence[Submission]) 
         check=True,
         capture_output=True,
     )
+
+
+def hand_in(folder: Path, submissions: Sequence[Submission]) -> None:
+    """A folder with a notebook for each submission."""
     for submission in submissions:
         handed_in = folder / submission.student
         handed_in.mkdir()

@@ -68,14 +68,18 @@ QUESTIONS = (
         shapes=((3, 4),),
         library="numpy",
         right=(
-            "x = np.asarray(x, dtype=float)\n"
-            "e = np.exp(x - x.max(axis=1, keepdims=True))\n"
-            "return e / e.sum(axis=1, keepdims=True)",
-            "rows = []\n"
-            "for row in np.asarray(x, dtype=float):\n"
-            "    e = np.exp(row - np.max(row))\n"
-            "    rows.append(e / np.sum(e))\n"
-            "return np.array(rows)",
+            (
+                "x = np.asarray(x, dtype=float)\n"
+                "e = np.exp(x - x.max(axis=1, keepdims=True))\n"
+                "return e / e.sum(axis=1, keepdims=True)"
+            ),
+            (
+                "rows = []\n"
+                "for row in np.asarray(x, dtype=float):\n"
+                "    e = np.exp(row - np.max(row))\n"
+                "    rows.append(e / np.sum(e))\n"
+                "return np.array(rows)"
+            ),
         ),
         wrong=(
             "e = np.exp(np.asarray(x, dtype=float))\nreturn e / e.sum()",
@@ -89,19 +93,27 @@ QUESTIONS = (
         shapes=((5, 3), (3,), (3,)),
         library="numpy",
         right=(
-            "x, mean, log_variance = (np.asarray(a, dtype=float) for a in (x, mean, log_variance))\n"
-            "each = np.log(2 * np.pi) + log_variance + (x - mean) ** 2 / np.exp(log_variance)\n"
-            "return -0.5 * each.sum(axis=1)",
-            "s = np.sqrt(np.exp(np.asarray(log_variance, dtype=float)))\n"
-            "z = (np.asarray(x, dtype=float) - np.asarray(mean, dtype=float)) / s\n"
-            "return (-0.5 * z**2 - np.log(s * np.sqrt(2 * np.pi))).sum(1)",
+            (
+                "x, mean, log_variance = (np.asarray(a, dtype=float) for a in (x, mean, log_variance))\n"
+                "each = np.log(2 * np.pi) + log_variance + (x - mean) ** 2 / np.exp(log_variance)\n"
+                "return -0.5 * each.sum(axis=1)"
+            ),
+            (
+                "s = np.sqrt(np.exp(np.asarray(log_variance, dtype=float)))\n"
+                "z = (np.asarray(x, dtype=float) - np.asarray(mean, dtype=float)) / s\n"
+                "return (-0.5 * z**2 - np.log(s * np.sqrt(2 * np.pi))).sum(1)"
+            ),
         ),
         wrong=(
-            "x, mean, log_variance = (np.asarray(a, dtype=float) for a in (x, mean, log_variance))\n"
-            "return -0.5 * (log_variance + (x - mean) ** 2 / np.exp(log_variance)).sum(axis=1)",
-            "x, mean, log_variance = (np.asarray(a, dtype=float) for a in (x, mean, log_variance))\n"
-            "each = np.log(2 * np.pi) + log_variance + (x - mean) ** 2 / np.exp(log_variance)\n"
-            "return -0.5 * each.mean(axis=1)",
+            (
+                "x, mean, log_variance = (np.asarray(a, dtype=float) for a in (x, mean, log_variance))\n"
+                "return -0.5 * (log_variance + (x - mean) ** 2 / np.exp(log_variance)).sum(axis=1)"
+            ),
+            (
+                "x, mean, log_variance = (np.asarray(a, dtype=float) for a in (x, mean, log_variance))\n"
+                "each = np.log(2 * np.pi) + log_variance + (x - mean) ** 2 / np.exp(log_variance)\n"
+                "return -0.5 * each.mean(axis=1)"
+            ),
         ),
     ),
     Question(
@@ -120,17 +132,23 @@ QUESTIONS = (
         shapes=((4, 3), (4, 3), (4, 3), (4, 3)),
         library="torch",
         right=(
-            "difference = (mean_q - mean_p) ** 2\n"
-            "ratio = (log_variance_q.exp() + difference) / log_variance_p.exp()\n"
-            "return 0.5 * (log_variance_p - log_variance_q + ratio - 1).sum(1)",
-            "q = torch.distributions.Normal(mean_q, (0.5 * log_variance_q).exp())\n"
-            "p = torch.distributions.Normal(mean_p, (0.5 * log_variance_p).exp())\n"
-            "return torch.distributions.kl_divergence(q, p).sum(-1)",
+            (
+                "difference = (mean_q - mean_p) ** 2\n"
+                "ratio = (log_variance_q.exp() + difference) / log_variance_p.exp()\n"
+                "return 0.5 * (log_variance_p - log_variance_q + ratio - 1).sum(1)"
+            ),
+            (
+                "q = torch.distributions.Normal(mean_q, (0.5 * log_variance_q).exp())\n"
+                "p = torch.distributions.Normal(mean_p, (0.5 * log_variance_p).exp())\n"
+                "return torch.distributions.kl_divergence(q, p).sum(-1)"
+            ),
         ),
         wrong=(
-            "q = torch.distributions.Normal(mean_q, (0.5 * log_variance_q).exp())\n"
-            "p = torch.distributions.Normal(mean_p, (0.5 * log_variance_p).exp())\n"
-            "return torch.distributions.kl_divergence(p, q).sum(-1)",
+            (
+                "q = torch.distributions.Normal(mean_q, (0.5 * log_variance_q).exp())\n"
+                "p = torch.distributions.Normal(mean_p, (0.5 * log_variance_p).exp())\n"
+                "return torch.distributions.kl_divergence(p, q).sum(-1)"
+            ),
             "return -0.5 * (1 + log_variance_q - mean_q**2 - log_variance_q.exp()).sum(1)",
         ),
     ),
@@ -142,11 +160,13 @@ QUESTIONS = (
         library="torch",
         right=(
             "return w - rate * 2 * x.T @ (x @ w - y) / len(y)",
-            "with torch.enable_grad():\n"
-            "    leaf = w.clone().requires_grad_()\n"
-            "    loss = ((x @ leaf - y) ** 2).mean()\n"
-            "    (gradient,) = torch.autograd.grad(loss, leaf)\n"
-            "return w - rate * gradient",
+            (
+                "with torch.enable_grad():\n"
+                "    leaf = w.clone().requires_grad_()\n"
+                "    loss = ((x @ leaf - y) ** 2).mean()\n"
+                "    (gradient,) = torch.autograd.grad(loss, leaf)\n"
+                "return w - rate * gradient"
+            ),
         ),
         wrong=(
             "return w + rate * 2 * x.T @ (x @ w - y) / len(y)",

@@ -1,4 +1,4 @@
-"""The questions in, twenty honest submissions of known worth and the notebooks they are handed in as, out. No I/O.
+"""The questions in; twenty honest submissions of known worth, and the notebooks they come as, out. No I/O.
 
 All graders get the same notebook. Its cells carry nbgrader's metadata, which the others do not read.
 """
