@@ -137,11 +137,10 @@ class Exam:
         """A new worker that has seen nothing yet. Closed with the examination at the latest."""
         self.check_time()
         work = self._request.material.reference if reference else self._request.work
-        gpu = self._request.gpu
         spec = SessionSpec(
             submission=Path(work.folder) if self.assignment.own_files else self._code_of(work),
             limits=self._limits_now(),
-            device=self.device if gpu is None else f"{self.device}:{gpu}",
+            device=self._request.session_device,
             slot=self._request.slot,
         )
         candidate = Candidate(

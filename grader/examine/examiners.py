@@ -5,6 +5,7 @@ from typing import Literal
 
 from grader.examine.supervise import ColdExaminer, Examiner
 from grader.examine.warm_examiner import WarmExaminer, WarmFork, is_supported
+from grader.examine.zygotes import SlotZygotes
 
 Kind = Literal["warm", "cold"]
 """warm: forked from one process that has imported everything; cold: a fresh interpreter each. Same bytes."""
@@ -18,7 +19,7 @@ def examiners(kind: Kind = "warm") -> OpenExaminer:
     if kind == "cold" or not is_supported():
         return cold_examiner
     fork = WarmFork()
-    return lambda _slot: WarmExaminer(fork)
+    return lambda slot: WarmExaminer(fork, zygotes=SlotZygotes(slot))
 
 
 def cold_examiner(slot: int) -> Examiner:

@@ -52,8 +52,7 @@ def examine(request: ExamRequest, out: Path, *, references: Path | None = None) 
     """
     _one_thread()
     material = request.material
-    ours = (material.folder, material.reference.folder, material.data_folder)
-    sandbox = choose(request.sandbox, hidden=tuple(Path(folder) for folder in ours if folder))
+    sandbox = choose(request.sandbox, hidden=material.hidden_folders)
     exam = Exam(
         request,
         sandbox,
@@ -101,9 +100,9 @@ def run_checks(
 
 def _forget_modules_below(folder: Path) -> None:
     """A later examination in this process must read its own check files, not these."""
+    below = f"{folder}{os.sep}"
     for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if file and Path(file).is_relative_to(folder):
+        if (getattr(module, "__file__", None) or "").startswith(below):
             del sys.modules[name]
 
 

@@ -54,6 +54,12 @@ class Material(Record):
     """Checksums of the assignment's image data; empty where they are part of the grader."""
     reference: Work
 
+    @property
+    def hidden_folders(self) -> tuple[Path, ...]:
+        """What no session may see, wherever it lies."""
+        folders = (self.folder, self.reference.folder, self.data_folder)
+        return tuple(Path(folder) for folder in folders if folder)
+
 
 class ExamRequest(Record):
     """Everything that one examination depends on. Folders are absolute paths on the trusted side."""
@@ -78,6 +84,12 @@ class ExamRequest(Record):
     """Number of the slot on its machine: sessions of different slots run as different users."""
     gpu: int | None = None
     """Number of the GPU that it was given; None: whichever the machine has."""
+
+    @property
+    def session_device(self) -> str:
+        """What its sessions run on: 'cpu', 'cuda', or 'cuda:1' for the GPU that it was given."""
+        device = self.material.assignment.device
+        return device if self.gpu is None else f"{device}:{self.gpu}"
 
 
 def new_request(

@@ -5,7 +5,6 @@ three seconds; a forked child spends milliseconds. `WarmFork` is one such proces
 `WarmExaminer` is one slot's way to it. Examinations give the same bytes as those of `ColdExaminer`.
 """
 
-import ast
 import json
 import os
 import select
@@ -18,12 +17,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from grader.errors import GraderError
+from grader.examine.imports import of_checks
 from grader.examine.request import ExamRequest
 from grader.examine.supervise import Running, variables_of
-from grader.examine.warm_order import MOST_BYTES, PRELOADED, Order
+from grader.examine.warm_order import MOST_BYTES, Order
+from grader.examine.zygotes import Handed, SlotZygotes
 
 START_S = 60.0
 """Longest wait for a fork; the imports of a class's first examination are in it."""
@@ -52,7 +52,7 @@ class WarmFork:
         self._examiners = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
-        self._modules: dict[str, list[str]] = {}
+        self._modules: dict[str, tuple[str, ...]] = {}
 
     def start(
         self,
@@ -87,7 +87,7 @@ class WarmFork:
                 "arguments": [*arguments],
                 "environment": {**environment},
                 "inherited": [*inherited],
-                "modules": self._modules_of(request),
+                "modules": [*self._modules_of(request)],
             }
             self._send(order, (question, said_end, told_end.fileno(), *inherited))
             brief.close()  # before waiting: should the fork die, its end must be the last one
@@ -155,42 +155,38 @@ class WarmFork:
                 self._process.wait()
             self._process = None
 
-    def _modules_of(self, request: ExamRequest) -> list[str]:
+    def _modules_of(self, request: ExamRequest) -> tuple[str, ...]:
         folder = request.material.folder
         if folder not in self._modules:
-            self._modules[folder] = modules_named_below(Path(folder) / "checks")
+            self._modules[folder] = of_checks(Path(folder) / "checks")
         return self._modules[folder]
 
 
 class WarmExaminer:
     """One slot's way to start examinations; an `Examiner`."""
 
-    def __init__(
-        self,
-        fork: WarmFork,
-        *,
-        descriptors: tuple[int, ...] = (),
-        environment: Mapping[str, str] = MappingProxyType({}),
-    ) -> None:
+    def __init__(self, fork: WarmFork, *, zygotes: SlotZygotes | None = None) -> None:
         """Use a fork that other slots use as well.
 
         Args:
             fork: ends with the last examiner that uses it.
-            descriptors: as those of `ColdExaminer`.
-            environment: as that of `ColdExaminer`.
+            zygotes: what the sessions of the slot are forked from, ended with this examiner; None: they start
+                cold.
         """
         self._fork = fork
-        self._descriptors = descriptors
-        self._environment = environment
+        self._zygotes = zygotes
         self._leave = ExitStack()
         fork.enter()
         self._leave.callback(fork.leave)
+        if zygotes is not None:
+            self._leave.callback(zygotes.close)
 
     def start(self, request: ExamRequest, *, out: Path, references: Path | None) -> Running:
         """Fork an examination; see `Examiner`."""
         folders = [str(folder) for folder in (out, references) if folder is not None]
-        variables = variables_of(request) | {**self._environment}
-        return self._fork.start(request, folders, inherited=self._descriptors, environment=variables)
+        handed = self._zygotes.handed(request) if self._zygotes is not None else Handed()
+        variables = variables_of(request) | {**handed.environment}
+        return self._fork.start(request, folders, inherited=handed.descriptors, environment=variables)
 
     def close(self) -> None:
         """See `WarmFork.leave`. Closing twice is harmless."""
@@ -227,23 +223,6 @@ class WarmlyRunning:
         os.close(self.said)
         os.close(self.end)
         self.told.close()
-
-
-def modules_named_below(folder: Path) -> list[str]:
-    """What Python files below a folder may import of the packages that are imported before a fork, sorted.
-
-    Broken files name nothing. `from a import b` names both `a` and `a.b`, which may not be a module.
-    """
-    names: set[str] = set()
-    for path in sorted(folder.rglob("*.py")):
-        with suppress(OSError, SyntaxError, ValueError):
-            for node in ast.walk(ast.parse(path.read_bytes())):
-                if isinstance(node, ast.Import):
-                    names.update(alias.name for alias in node.names)
-                elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-                    names.add(node.module)
-                    names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return sorted(name for name in names if name.partition(".")[0] in PRELOADED)
 
 
 def _forked(told: socket.socket) -> tuple[int, int]:

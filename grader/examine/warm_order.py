@@ -6,8 +6,6 @@ MOST_BYTES = 1 << 16
 """Longest message."""
 MOST_DESCRIPTORS = 32
 """With one message."""
-PRELOADED = frozenset({"grader", "numpy", "safetensors", "scipy", "sklearn", "torch"})
-"""Packages that are imported before a fork; whatever else a check imports, its examination imports."""
 
 
 class Order(TypedDict):

@@ -13,9 +13,10 @@ import pytest
 
 from grader.examine.examiners import examiners
 from grader.examine.executor import Job
+from grader.examine.imports import of_checks, of_solutions
 from grader.examine.request import new_request
 from grader.examine.supervise import ColdExaminer, Place, examine_once
-from grader.examine.warm_examiner import WarmExaminer, WarmFork, is_supported, modules_named_below
+from grader.examine.warm_examiner import WarmExaminer, WarmFork, is_supported
 
 pytestmark = pytest.mark.skipif(not is_supported(), reason="the warm fork needs Linux")
 
@@ -140,19 +141,19 @@ def test_an_examination_has_its_own_session_and_one_thread_and_the_variables_of_
     assert told.startswith("[True, True, ")
 
 
-def test_what_a_slot_hands_on_is_inherited_under_the_same_number(fork, examiner, request_for, check):
+def test_what_is_handed_on_is_inherited_under_the_same_number(fork, examiner, request_for, check, tmp_path):
     check(
         "import os\ndef test_reads():\n    number = int(os.environ['HANDED'])\n"
         "    assert False, os.read(number, 9).decode()\n"
     )
     read, write = os.pipe()
-    os.write(write, b"from slotfrom slot")
-    handed = {"descriptors": (read,), "environment": {"HANDED": str(read)}}
-    for one in (WarmExaminer(fork, **handed), ColdExaminer(**handed)):
-        assert said_by(one, request_for())["test_reads"] == "from slot"
-        one.close()
-    os.close(read)
-    os.close(write)
+    os.write(write, b"from slot")
+    running = fork.start(request_for(), [str(tmp_path)], inherited=[read], environment={"HANDED": str(read)})
+    assert running.wait(20.0) == 0
+    assert "from slot" in (tmp_path / "examination.json").read_text()
+    for descriptor in (read, write):
+        os.close(descriptor)
+    running.close()
 
 
 def test_examinations_side_by_side_do_not_hold_each_other_up(examiner, request_for, check):
@@ -262,7 +263,15 @@ def test_only_packages_that_are_known_are_imported_before_the_fork(tmp_path):
     (tmp_path / "hidden").mkdir()
     (tmp_path / "hidden" / "test_two.py").write_text("import course_code\nfrom . import numpy\n")
     (tmp_path / "test_broken.py").write_text("import numpy as\n")
-    assert modules_named_below(tmp_path) == ["grader.families", "grader.families.vae", "torch.nn"]
+    assert of_checks(tmp_path) == ("grader.families", "grader.families.vae", "torch.nn")
+
+
+def test_sessions_have_ready_what_our_solution_imports(tmp_path):
+    assert of_solutions(tmp_path) == ()
+    (tmp_path / "one.py").write_text("import numpy as np\nimport matplotlib\n")
+    assert of_solutions(tmp_path) == ("numpy",)
+    (tmp_path / "two.py").write_text("import torch\ntorch.optim.Adam([])\n")
+    assert of_solutions(tmp_path) == ("numpy", "torch", "torch._dynamo")
 
 
 def test_cold_can_be_asked_for():
