@@ -46,22 +46,27 @@ Spent = dict[str, tuple[float, float, float]]
 def main(argv: Sequence[str] | None = None) -> None:
     """Build the class, grade it, print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--students", type=int, default=20)
+    parser.add_argument("--students", type=int, nargs="+", default=[4, 24], help="sizes of class")
     parser.add_argument("--sandbox", default="auto")
     parser.add_argument("--slots", type=int, default=2)
+    parser.add_argument("--examiner", default="warm", choices=["warm", "cold"])
     parser.add_argument("--profile", default="", metavar="STAGE")
     parser.add_argument("--grade", type=Path, help="grade this course in this process (for ourselves)")
     options = parser.parse_args(argv)
     if options.grade:
         print(json.dumps(grade(options.grade, options)))
         return
-    asked = sys.argv[1:] if argv is None else argv
-    with tempfile.TemporaryDirectory() as folder:
-        course = write_class(Path(folder), options.students)
-        command = [sys.executable, __file__, *asked, "--grade", str(course)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    asked = sys.argv[1:] if argv is None else [*argv]
     print("\n".join(machine_lines(" ".join(["own_cost.py", *asked]))))
-    print(table(json.loads(done.stdout.splitlines()[-1]), options.students))
+    costs = {}
+    for students in options.students:
+        with tempfile.TemporaryDirectory() as folder:
+            course = write_class(Path(folder), students)
+            command = [sys.executable, __file__, *asked, "--grade", str(course)]
+            done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+        costs[students] = json.loads(done.stdout.splitlines()[-1])
+        print(f"\n{students} students\n{table(costs[students], students)}")
+    print(f"\n{slope(costs, _student_s())}")
 
 
 def grade(course: Path, options: argparse.Namespace) -> Spent:
@@ -77,20 +82,29 @@ def grade(course: Path, options: argparse.Namespace) -> Spent:
 
     pipeline = measured("import", lambda: importlib.import_module("grader.pipeline"))
     run = measured("open the course", lambda: _open(pipeline, course, options))
-    assignment = run.tree.assignment("five")
-    collected = measured("collect", lambda: pipeline.collect(run, [assignment], run.roster.teams))
-    measured("examine the reference", lambda: pipeline.examine(run, assignment, []))
-    measured("examine", lambda: pipeline.examine(run, assignment, collected))
-    spent |= _told(run.store.root)
-    measured("look for doubt", lambda: pipeline.examine_doubtful(run, assignment, collected))
-    grades = measured("marks and reports", lambda: pipeline.close_books(run))
+    five = [run.tree.assignment("five")]
+    with run.store.locked():
+        scheduler = pipeline.Scheduler(run.executor(run.store))
+        with scheduler:
+            collected = measured("collect", lambda: pipeline.collect(run, five, run.roster.teams))
+            measured("examine the reference", lambda: pipeline.examine(run, scheduler, five, []))
+            measured("examine the class", lambda: pipeline.examine(run, scheduler, five, collected))
+            told = _told(run.store.root)
+            measured("look for doubt", lambda: pipeline.examine_doubtful(run, scheduler, five, collected))
+            grades = measured("marks and reports", lambda: pipeline.close_books(run))
+            ended = (time.process_time(), meter(), time.perf_counter())
+        after = (time.process_time(), meter(), time.perf_counter())
+        spent["end what was kept warm"] = tuple(
+            late - early for late, early in zip(after, ended, strict=True)
+        )
     totals = sorted(str(sheet.total) for sheet in grades.marksheets("five"))
     print("marks:", {total: totals.count(total) for total in totals}, file=sys.stderr)
-    return spent
+    return spent | told
 
 
 def _open(pipeline: Any, course: Path, options: argparse.Namespace) -> Any:
     from grader.course.tree import CourseTree  # noqa: PLC0415 - what an import costs is measured
+    from grader.examine.scheduler import on_this_machine  # noqa: PLC0415
     from grader.store import Store  # noqa: PLC0415
 
     tree = CourseTree.open(course)
@@ -100,7 +114,7 @@ def _open(pipeline: Any, course: Path, options: argparse.Namespace) -> Any:
         store=Store(course / ".grader"),
         out=course / "reports",
         sandbox=options.sandbox,
-        slots=options.slots,
+        executor=on_this_machine(options.slots, options.examiner),
         clock=lambda: NOW,
     )
 
@@ -109,15 +123,13 @@ def _told(state: Path) -> Spent:
     """What the examinations say that they used: the sessions, and the examining processes beside them."""
     usages = [json.loads(path.read_bytes()) for path in state.glob("examinations/*/usage.json")]
     sessions = sum(usage["sessions"] for usage in usages)
-    student_s = len(usages) * _student_s()
     return {
-        f"... in sessions ({sessions} of {len(usages)} examinations)": (
+        f"... in {sessions} sessions": (0.0, sum(usage["cpu_s"] for usage in usages), 0.0),
+        f"... in {len(usages)} examining processes": (
             0.0,
-            sum(usage["cpu_s"] for usage in usages),
+            sum(usage["examiner_cpu_s"] for usage in usages),
             0.0,
         ),
-        "... in examining processes": (0.0, sum(usage["examiner_cpu_s"] for usage in usages), 0.0),
-        "... the students' own code": (0.0, student_s, 0.0),
     }
 
 
@@ -154,16 +166,33 @@ def _profiled(work: Callable[[], Any]) -> Any:
 
 
 def table(spent: Spent, students: int) -> str:
-    """Markdown; the rows with dots are parts of the row above them."""
+    """Markdown; the rows with dots are parts of the examinations."""
     lines = ["", "| stage | all CPU, s | of it in our own process, s | per submission, ms | wall, s |"]
     lines += ["|---|---|---|---|---|"]
     for stage, (own, every, wall) in spent.items():
         lines.append(f"| {stage} | {every:.2f} | {own:.2f} | {every / students * 1000:.0f} | {wall:.2f} |")
-    whole = [row for stage, row in spent.items() if not stage.startswith("...")]
-    own, every, wall = (sum(row[column] for row in whole) for column in range(3))
-    return "\n".join(
-        [*lines, f"| **all** | {every:.2f} | {own:.2f} | **{every / students * 1000:.0f}** | {wall:.2f} |"]
+    own, every, wall = _whole(spent)
+    lines.append(f"| **all** | {every:.2f} | {own:.2f} | **{every / students * 1000:.0f}** | {wall:.2f} |")
+    return "\n".join(lines)
+
+
+def slope(costs: dict[int, Spent], student_s: float) -> str:
+    """What one more submission costs, from the smallest and the largest class."""
+    fewest, most = min(costs), max(costs)
+    if fewest == most:
+        return ""
+    more_s = (_whole(costs[most])[1] - _whole(costs[fewest])[1]) / (most - fewest)
+    fixed_s = _whole(costs[fewest])[1] - fewest * more_s
+    return (
+        f"One more submission: {more_s:.3f} s of CPU, of which {student_s:.3f} s are the student's own code; "
+        f"ours: **{more_s - student_s:.3f} s**. A command: {fixed_s:.1f} s whatever the size of the class."
     )
+
+
+def _whole(spent: Spent) -> tuple[float, float, float]:
+    rows = [row for stage, row in spent.items() if not stage.startswith("...")]
+    own, every, wall = (sum(row[column] for row in rows) for column in range(3))
+    return own, every, wall
 
 
 if __name__ == "__main__":

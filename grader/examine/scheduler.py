@@ -17,6 +17,7 @@ from typing import Self
 
 from grader.examine.claims import Claims
 from grader.examine.events import CouldNotCheck, Finished, Stored, Waiting, about
+from grader.examine.examiners import Kind, examiners
 from grader.examine.executor import REFERENCE_FIRST, USUAL, Executor, Job, Produced, Report, Resources
 from grader.examine.history import History
 from grader.examine.inventory import find_gpus
@@ -43,9 +44,11 @@ OpenExecutor = Callable[[Store], Executor]
 """Makes what a command runs its examinations with, given where results are kept."""
 
 
-def on_this_machine(slots: int) -> OpenExecutor:
+def on_this_machine(slots: int, examiner: Kind = "warm") -> OpenExecutor:
     """Examinations side by side on this machine."""
-    return lambda store: LocalExecutor(slots=slots, gpus=find_gpus(), scratch=store.path(SCRATCH))
+    return lambda store: LocalExecutor(
+        slots=slots, gpus=find_gpus(), open_examiner=examiners(examiner), scratch=store.path(SCRATCH)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
