@@ -37,6 +37,7 @@ PROCESSES = (
         Limit.PROCESSES,
         _BARRIER_PROCESSES,
         question_s=10,
+        memory_mib=512,
     ),
     _bomb(
         "fork-bomb-recursive",
@@ -52,6 +53,7 @@ PROCESSES = (
         Limit.PROCESSES,
         _BARRIER_PROCESSES,
         question_s=10,
+        memory_mib=512,
     ),
     _bomb(
         "thread-bomb",
@@ -67,6 +69,7 @@ PROCESSES = (
         Limit.PROCESSES,
         _BARRIER_PROCESSES,
         question_s=10,
+        memory_mib=512,
     ),
 )
 
@@ -255,7 +258,7 @@ TIME = (
         """,
         Limit.CPU,
         "processor time of all processes together is measured",
-        cpu_s=2,
+        cpu_s=1,
     ),
     _bomb(
         "processor-time-in-short-lives",
@@ -275,7 +278,7 @@ TIME = (
         """,
         Limit.CPU,
         "processor time of the dead counts",
-        cpu_s=2,
+        cpu_s=1,
     ),
 )
 

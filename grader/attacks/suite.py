@@ -84,9 +84,14 @@ def run_against(
         raise SandboxError(f"{sandbox.name} does not isolate; attacks are never run in it")
     slot = FIRST_SLOT + secrets.randbelow(1000)
     with planted() as bait, opened(sandbox, bait, slot=slot) as where:
-        for group in _sessions(attacks):
-            tell(f"{sandbox.name}: {group[0].id}")
-            yield from _findings(where, group)
+        yield from try_all(where, attacks, tell=tell)
+
+
+def try_all(where: Range, attacks: Sequence[Attack], *, tell: Tell = lambda _: None) -> Iterator[Finding]:
+    """Try attacks where everything is prepared for them."""
+    for group in _sessions(attacks):
+        tell(f"{where.sandbox.name}: {group[0].id}")
+        yield from _findings(where, group)
 
 
 def _findings(where: Range, group: Sequence[Attack]) -> Iterator[Finding]:

@@ -23,15 +23,18 @@ from grader.commands.options import OK, PERSON_NEEDED, reported
 @click.option(
     "--markdown", "form", flag_value="markdown", help="With --attack: as it stands in the documentation."
 )
+@click.option(
+    "--only", default="", help="With --attack: only attacks whose names begin like this, as reading/."
+)
 @reported
-def doctor(*, is_attack: bool, sandbox: str, form: str | None) -> None:
+def doctor(*, is_attack: bool, sandbox: str, form: str | None, only: str) -> None:
     """Say what this machine offers: the sandbox, its tier and what is missing.
 
     With --attack, programs that try to read secrets, reach the network, use up the machine, gain privileges
     and outlive their session run inside each sandbox, under small limits; it takes a minute or two and exits
     with 0 only if all of them were contained. Example: grader doctor --attack --sandbox bubblewrap
     """
-    sys.exit(_attack(sandbox, form) if is_attack else _tell(form))
+    sys.exit(_attack(sandbox, form, only) if is_attack else _tell(form))
 
 
 def _tell(form: str | None) -> int:
@@ -42,15 +45,16 @@ def _tell(form: str | None) -> int:
     return OK if facts.isolates else PERSON_NEEDED
 
 
-def _attack(sandbox: str, form: str | None) -> int:
+def _attack(sandbox: str, form: str | None, only: str) -> int:
     from rich.console import Console
 
     from grader.attacks import table
+    from grader.attacks.catalogue import named
     from grader.attacks.suite import run, sandboxes_to_attack
 
-    names = sandboxes_to_attack(sandbox)
+    names, attacks = sandboxes_to_attack(sandbox), named(only)
     with Console(stderr=True).status("attacking") as status:
-        reports = [run(name, tell=status.update) for name in names]
+        reports = [run(name, attacks=attacks, tell=status.update) for name in names]
     machine = table.Machine.here()
     if form == "json":
         click.echo(table.as_json(reports, machine))

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -21,5 +22,4 @@ def test_a_process_that_ends_between_two_looks_is_not_counted_with_all_that_it_s
 
 
 def _status(pid):
-    with open(f"/proc/{pid}/status") as file:
-        return file.read()
+    return Path(f"/proc/{pid}/status").read_text()
