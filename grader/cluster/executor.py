@@ -243,7 +243,7 @@ class ClusterExecutor:
         self._leave(errand)
         errand.attempts += (self._lost(errand, reason),)
         if errand.deaths < DEATHS:
-            self._again(errand, Retry(reason, alone=True))
+            self._again(errand, Retry(f"{reason}; the next node has nothing else to do"))
             return
         self._forget(errand)
         problem = f"{errand.deaths} nodes died while they examined it, the last two with nothing else on them"

@@ -9,6 +9,7 @@ from grader.cluster.fitness import demands_of
 from grader.cluster.start import connection
 from grader.cluster.target import target_of
 from grader.course.cluster_settings import ClusterSettings
+from grader.demo.forge import Forge
 from grader.examine.local_executor import LocalExecutor
 from grader.examine.request import new_request
 from grader.examine.scheduler import Scheduler
@@ -70,3 +71,22 @@ def examined(tmp_path):
 def examined_here(examined):
     """The same on this machine alone."""
     return partial(examined, LocalExecutor(slots=2), events=Events(), name="state-here")
+
+
+@pytest.fixture
+def class_of(toy_tree, tmp_path):
+    """A class whose students handed these sources in; returns the folder of its course."""
+
+    def make(**sources):
+        forge = Forge(tmp_path / "forge", toy_tree.course.time_zone)
+        forge.folder.mkdir()
+        for handle, source in sources.items():
+            checkout = forge.create(handle)
+            checkout.commit("work", "2025-06-05 12:00", {"t1/counting.py": source})
+            checkout.push("2025-06-05 12:00")
+            checkout.close()
+        rows = [f"{handle},{handle},{forge.url(handle)}" for handle in sources]
+        (toy_tree.root / "roster.csv").write_text("\n".join(["student,team,repo_url", *rows]) + "\n")
+        return toy_tree.root
+
+    return make

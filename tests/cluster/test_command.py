@@ -8,31 +8,11 @@ import sys
 import psutil
 import pytest
 
-from grader.demo.forge import Forge
 from tests.cluster.conftest import RIGHT
 from tests.cluster.daemons import site_in, wait_until
 
 SLOW = "import time\n\n" + RIGHT.replace("    return", "    time.sleep(2.5)\n    return")
 """Takes 7.5 seconds for the three questions of the toy course."""
-
-
-@pytest.fixture
-def class_of(toy_tree, tmp_path):
-    """A class whose students handed these sources in; returns the folder of its course."""
-
-    def make(**sources):
-        forge = Forge(tmp_path / "forge", toy_tree.course.time_zone)
-        forge.folder.mkdir()
-        for handle, source in sources.items():
-            checkout = forge.create(handle)
-            checkout.commit("work", "2025-06-05 12:00", {"t1/counting.py": source})
-            checkout.push("2025-06-05 12:00")
-            checkout.close()
-        rows = [f"{handle},{handle},{forge.url(handle)}" for handle in sources]
-        (toy_tree.root / "roster.csv").write_text("\n".join(["student,team,repo_url", *rows]) + "\n")
-        return toy_tree.root
-
-    return make
 
 
 def command(course, *arguments):
