@@ -262,7 +262,7 @@ def test_only_packages_that_are_known_are_imported_before_the_fork(tmp_path):
     (tmp_path / "test_one.py").write_text("import torch.nn as nn, os\nfrom grader.families import vae\n")
     (tmp_path / "hidden").mkdir()
     (tmp_path / "hidden" / "test_two.py").write_text("import course_code\nfrom . import numpy\n")
-    (tmp_path / "test_broken.py").write_text("import numpy as\n")
+    (tmp_path / "test_broken.py").write_text("import (\n")
     assert of_checks(tmp_path) == ("grader.families", "grader.families.vae", "torch.nn")
 
 
