@@ -4,7 +4,7 @@ VENV        := .venv
 BIN         := $(VENV)/bin
 CONSTRAINTS ?= constraints.txt
 PACKAGES    := bwrap:bubblewrap git:git
-SERVICES    := /usr/lib/postgresql/*/bin/initdb:postgresql
+SERVICES    := /usr/lib/postgresql/*/bin/initdb:postgresql /usr/sbin/slurmctld:slurm-wlm
 
 .DEFAULT_GOAL := help
 .PHONY: help install system services demo test lint types layers unit clean

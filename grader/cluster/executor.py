@@ -55,7 +55,7 @@ class _Errand:
     attempts: tuple[Attempt, ...] = ()
     retries: tuple[Retry, ...] = ()
     deaths: int = 0
-    task: DaskFuture | None = None
+    task: "DaskFuture[Any] | None" = None
     node: Node | None = None
     started: float = 0.0
 
@@ -202,14 +202,14 @@ class ClusterExecutor:
             allow_other_workers=False,
             resources={GPU_MEMORY: share.gpu_memory_mib} if share.gpu_memory_mib else None,
         )
-        self._by_task[errand.task.key] = errand
+        self._by_task[str(errand.task.key)] = errand
         errand.task.add_done_callback(self._done)
 
-    def _done(self, task: DaskFuture) -> None:
+    def _done(self, task: "DaskFuture[Any]") -> None:
         """A task has ended, well or not; called in Dask's thread."""
         came_back = _answer_of(task)
         with self._lock:
-            errand = self._by_task.get(task.key)
+            errand = self._by_task.get(str(task.key))
             if errand is None:  # it was given up meanwhile
                 return
             if isinstance(came_back, Produced):
@@ -261,7 +261,7 @@ class ClusterExecutor:
         """The errand is on no node any more; returns whether it shared a GPU."""
         task, errand.task = errand.task, None
         if task is not None:
-            self._by_task.pop(task.key, None)
+            self._by_task.pop(str(task.key), None)
             with suppress(Exception):  # the cluster may be gone, and the task with it
                 task.cancel() if take_back else task.release()
         return errand.node is not None and self._nodes.give_back(errand.key, errand.node.address)
@@ -327,7 +327,7 @@ class ClusterExecutor:
             self._waiting.clear()
 
 
-def _answer_of(task: DaskFuture) -> Produced | BaseException:
+def _answer_of(task: "DaskFuture[Any]") -> Produced | BaseException:
     try:
         return received(task.result())
     except (CancelledError, Exception) as error:  # noqa: BLE001  whatever a task raised came over the wire

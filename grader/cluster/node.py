@@ -74,7 +74,7 @@ def run_one(errand: str, files: bytes) -> dict[str, Any]:
 
 def _examine(asked: Errand, folder: Path, worker: Worker) -> Produced:
     seats: _Seats = worker.__dict__.setdefault("grader_seats", _Seats())
-    key = worker.get_current_task()
+    key = str(worker.get_current_task())
     local = Path(worker.local_directory)
     work = asked.request.work.model_copy(update={"folder": str(folder)})
     job = Job(

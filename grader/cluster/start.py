@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import dask.config
-from dask_jobqueue import SLURMCluster
+from dask_jobqueue.slurm import SLURMCluster
 from distributed import Client, LocalCluster
 from distributed.security import Security
 
