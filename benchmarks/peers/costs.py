@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from grader.records import Usage
+from grader.sandbox.cgroup import find_hierarchy
 from peers import nbgrader_form, otter_form, our_form
 from peers.measuring import Measured, measure
 from peers.submissions import NOTEBOOK, Submission, notebook_json
@@ -72,9 +74,21 @@ def our_cost(folder: Path, sandbox: str, submissions: Sequence[Submission]) -> C
     spent = _Spent(f"grader grade, {sandbox}", len(submissions))
     command = our_form.command(folder, sandbox=sandbox)
     measured = measure(command, folder=folder, environment=os.environ)
-    spent.add(measured)
-    sessions = sum(usage.cpu_s for usage in our_form.sessions(folder, sandbox))
-    return spent.cost(marks=our_form.marks(measured.printed), sessions_cpu_s=sessions)
+    sessions = our_form.sessions(folder, sandbox)
+    spent.add(_with_groups_elsewhere(measured, sessions))
+    sessions_cpu_s = sum(usage.cpu_s for usage in sessions)
+    return spent.cost(marks=our_form.marks(measured.printed), sessions_cpu_s=sessions_cpu_s)
+
+
+def _with_groups_elsewhere(measured: Measured, sessions: Sequence[Usage]) -> Measured:
+    """Sessions run in groups below the command's; only root under version 2 makes them at the top instead."""
+    if find_hierarchy().version == 1 or os.geteuid() != 0:
+        return measured
+    return replace(
+        measured,
+        cpu_s=measured.cpu_s + sum(usage.cpu_s for usage in sessions),
+        peak_memory_mib=measured.peak_memory_mib + max(usage.peak_memory_mib for usage in sessions),
+    )
 
 
 def control_costs(folder: Path, python: Path, submissions: Sequence[Submission]) -> list[Cost]:
