@@ -5,65 +5,29 @@ stage saves what it made, whole or not at all, in the state folder; giving the s
 where a run was stopped. Marks and pages are computed anew from what is stored: `grader report` runs nothing.
 """
 
-import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
-from grader.collect.collector import Collected, Collector, not_collected
-from grader.collect.notebook import prepare
-from grader.course.marks_csv import ClassMarks, read_class_marks
-from grader.course.model import Assignment, Bands, Roster, Rubric
-from grader.course.scale import DIGITS
+from grader.collect.collector import Collected
+from grader.collecting import OPEN_RUN, collect, collect_anew, look
+from grader.course.marks_csv import read_class_marks
+from grader.course.model import Assignment, Rubric
 from grader.course.tree import CourseTree
-from grader.data.data_sets import data_digest
 from grader.errors import GraderError
 from grader.examine.effort import EFFORTS
-from grader.examine.events import About
-from grader.examine.events import Collected as CollectedEvent
-from grader.examine.executor import URGENT, USUAL, Report
-from grader.examine.request import ExamRequest, Material, Work, digest, new_request, with_effort
-from grader.examine.rounds import found_out, is_to_be_sharpened
-from grader.examine.scheduler import OpenExecutor, Scheduler, on_this_machine
-from grader.examine.stored import load
-from grader.kept import (
-    collected_name,
-    flagged,
-    read_collected,
-    record_marks,
-    recorded_marks,
-    set_aside_collected,
-)
+from grader.examine.executor import URGENT, USUAL
+from grader.examine.request import with_effort
+from grader.examine.scheduler import Scheduler
 from grader.mark.gradebook import gradebook
-from grader.mark.rubric import mark, tasks_in_doubt
-from grader.records import GradeRow, Marksheet, Team
+from grader.marking import desk_of, results_of, tasks_left_open
+from grader.records import GradeRow, Marksheet
 from grader.report.attention import Case, Urgency
-from grader.report.publish import AssignmentResults, ClassResults, Published, TeamResult, publish
-from grader.store import Store
+from grader.report.publish import AssignmentResults, ClassResults, Published, publish
+from grader.run import REFERENCE, Run, material_of, reference_request, request_of
 from grader.urgent import Answer, Wish, forget_answers, serve
 
-REFERENCE = "reference"
-"""Team name under which our own solution is examined, before anybody else's."""
-
-OPEN_RUN = "open-run.txt"
-"""There while a run is under way: what was collected for it still holds."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """What one command works on."""
-
-    tree: CourseTree
-    roster: Roster
-    store: Store
-    out: Path
-    sandbox: str = "auto"
-    executor: OpenExecutor = field(default_factory=lambda: on_this_machine(2))
-    """Where examinations run."""
-    clock: Callable[[], int] = lambda: int(time.time())
-    observe: Report = lambda _: None
-    """Told what happens: for the display and the event log."""
+__all__ = ["REFERENCE", "ClassGrades", "Run", "close_books", "grade", "look", "material_of"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,41 +100,13 @@ def grade_urgently(run: Run, scheduler: Scheduler, wish: Wish) -> Answer:
         assignments = [run.tree.assignment(name) for name in wish.assignments]
         pairs = [(team, assignment) for assignment in assignments for team in teams]
         with run.store.in_turn():
-            collected = _collect_anew(run, pairs)
+            collected = collect_anew(run, pairs)
         examine(run, scheduler, assignments, collected, priority=URGENT)
         examine_doubtful(run, scheduler, assignments, collected, priority=URGENT)
         with run.store.in_turn():
             return close_books(run).answer(wish.assignments, wish.teams)
     except GraderError as error:
         return Answer(problem=str(error))
-
-
-def look(run: Run) -> dict[str, str]:
-    """Look at every repository once and keep what is seen, as evidence; returns team → problem."""
-    with run.store.locked():
-        return _collector(run).observe(run.roster.teams)
-
-
-def collect(run: Run, assignments: Sequence[Assignment], teams: Sequence[Team]) -> list[Collected]:
-    """Look at every repository once, and take the commit that counts for each assignment."""
-    pairs = [(team, assignment) for assignment in assignments for team in teams]
-    _begin_or_resume(run, pairs)
-    return _collect_missing(run, pairs)
-
-
-def _collect_anew(run: Run, pairs: Sequence[tuple[Team, Assignment]]) -> list[Collected]:
-    for pair in pairs:
-        run.store.remove(collected_name(*pair))
-    return _collect_missing(run, pairs)
-
-
-def _collect_missing(run: Run, pairs: Sequence[tuple[Team, Assignment]]) -> list[Collected]:
-    waiting = [pair for pair in pairs if not run.store.has(collected_name(*pair))]
-    collector = _collector(run)
-    collector.observe(list({team.id: team for team, _ in waiting}.values()))
-    for team, assignment in waiting:
-        _collect_one(run, collector, team, assignment)
-    return [c for pair in pairs if (c := read_collected(run.store, *pair))]
 
 
 def examine(
@@ -183,8 +119,8 @@ def examine(
 ) -> None:
     """Examine our references first, then every submission that was taken; the store keeps the results."""
     materials = {assignment.id: material_of(run.tree, assignment) for assignment in assignments}
-    theirs = [r for c in collected if (r := _request(run, materials[c.snapshot.assignment], c))]
-    ours = [_reference_request(run, material) for material in materials.values()]
+    theirs = [r for c in collected if (r := request_of(run, materials[c.snapshot.assignment], c))]
+    ours = [reference_request(run, material) for material in materials.values()]
     scheduler.examine_all(theirs, run.store, first=ours, priority=priority)
 
 
@@ -202,31 +138,22 @@ def examine_doubtful(
     run again, so a run that was stopped goes on where it was.
     """
     marks = read_class_marks(run.tree, run.roster)
-    desks = {assignment.id: _desk(run, assignment, marks) for assignment in assignments}
+    desks = {assignment.id: desk_of(run, assignment, marks) for assignment in assignments}
     for effort in EFFORTS:
         theirs, ours = [], {}
         for c in collected:
             desk = desks[c.snapshot.assignment]
-            for task, request in _in_doubt(run, desk, c):
+            for task, request in tasks_left_open(run, desk, c):
                 theirs.append(with_effort(request, task=task, effort=effort))
                 reference = with_effort(desk.reference, task=task, effort=effort)
                 ours[reference.key] = reference
         scheduler.examine_all(theirs, run.store, first=list(ours.values()), priority=priority)
 
 
-def _in_doubt(run: Run, desk: "_Desk", collected: Collected) -> list[tuple[str, ExamRequest]]:
-    """The tasks of one submission that noise leaves open, with its usual examination."""
-    request = _request(run, desk.material, collected)
-    if request is None:
-        return []
-    doubtful = tasks_in_doubt(_marked(run, desk, collected).marksheet, desk.rubric)
-    return [(task, request) for task in doubtful]
-
-
 def close_books(run: Run) -> ClassGrades:
     """Mark everything that is stored, compute the final marks, and write all reports."""
     marks = read_class_marks(run.tree, run.roster)
-    results = tuple(_results(run, assignment, marks) for assignment in run.tree.assignments())
+    results = tuple(results_of(run, assignment, marks) for assignment in run.tree.assignments())
     marksheets = {
         (team.marksheet.team, result.assignment.id): team.marksheet
         for result in results
@@ -248,158 +175,3 @@ def close_books(run: Run) -> ClassGrades:
 def _component_rubrics(tree: CourseTree) -> dict[str, Rubric]:
     found = {name: tree.component_rubric(name) for name in ("exam", "project")}
     return {name: rubric for name, rubric in found.items() if rubric is not None}
-
-
-def material_of(tree: CourseTree, assignment: Assignment) -> Material:
-    """Our side of an assignment; the reference takes the same path as everybody's work.
-
-    Raises:
-        ConfigurationError: the image data of the assignment's scale are not there, or have changed.
-    """
-    folder = tree.reference_dir(assignment.id)
-    reference = Work(team=REFERENCE, folder=str(folder), prepared=prepare(folder, assignment.tasks))
-    data_folder = tree.data_dir()
-    from_folder = assignment.images != DIGITS
-    return Material(
-        assignment=assignment,
-        folder=str(tree.assignment_dir(assignment.id)),
-        data_folder=str(data_folder),
-        data_digest=data_digest(assignment.images, data_folder) if from_folder else "",
-        reference=reference,
-    )
-
-
-def _reference_request(run: Run, material: Material) -> ExamRequest:
-    seed = material.assignment.seed
-    return new_request(material.reference, material, sandbox=run.sandbox, seed=seed)
-
-
-def _request(run: Run, material: Material, collected: Collected) -> ExamRequest | None:
-    """The examination of a submission, or None where there is nothing to examine."""
-    if collected.files is None or collected.prepared is None:
-        return None
-    folder = str(run.store.path(collected.files))
-    work = Work(team=collected.snapshot.team, folder=folder, prepared=collected.prepared)
-    return new_request(work, material, sandbox=run.sandbox, seed=material.assignment.seed)
-
-
-def _collector(run: Run) -> Collector:
-    push_records = run.tree.root / "push_records"
-    return Collector(run.tree.course, state=run.store.root, push_records=push_records, clock=run.clock)
-
-
-def _collect_one(run: Run, collector: Collector, team: Team, assignment: Assignment) -> None:
-    """Collect and store; one team's trouble (a damaged mirror, a file that nobody foresaw) stops nobody."""
-    name = collected_name(team, assignment)
-    try:
-        collected = collector.collect(team, assignment)
-        run.store.write(name, collected)
-    except (GraderError, ValueError, LookupError, OSError, RecursionError, MemoryError) as error:
-        decision = f"failed on our side: {type(error).__name__}: {error}"
-        run.store.write(name, not_collected(team, assignment))
-    else:
-        decision = collected.snapshot.evidence.decision
-    run.observe(CollectedEvent(about=About(assignment=assignment.id, team=team.id), decision=decision))
-
-
-def _begin_or_resume(run: Run, pairs: Sequence[tuple[Team, Assignment]]) -> None:
-    """Forget what an earlier, finished run collected; keep what a stopped run of the same command did."""
-    name = digest(f"{team.id} {team.repo_url} {assignment.id}" for team, assignment in pairs)
-    for team, assignment in pairs:
-        if kept := set_aside_collected(run.store, team, assignment):
-            said = f"what was collected before could not be read and is kept as {kept}; collected again"
-            run.observe(CollectedEvent(about=About(assignment=assignment.id, team=team.id), decision=said))
-    if run.store.read_text(OPEN_RUN) == name:
-        return
-    run.store.remove(OPEN_RUN)
-    for pair in pairs:
-        run.store.remove(collected_name(*pair))
-    run.store.write_text(OPEN_RUN, name)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Desk:
-    """What the work for one assignment is marked with."""
-
-    material: Material
-    reference: ExamRequest
-    rubric: Rubric
-    bands: Bands | None
-    marks: ClassMarks
-
-
-def _desk(run: Run, assignment: Assignment, marks: ClassMarks) -> _Desk:
-    material = material_of(run.tree, assignment)
-    return _Desk(
-        material=material,
-        reference=_reference_request(run, material),
-        rubric=run.tree.rubric(assignment.id),
-        bands=run.tree.bands(assignment.id),
-        marks=marks,
-    )
-
-
-def _results(run: Run, assignment: Assignment, marks: ClassMarks) -> AssignmentResults:
-    """Everything that is stored about one assignment, marked; the marks that are settled are recorded."""
-    desk = _desk(run, assignment, marks)
-    stored = [
-        collected for team in run.roster.teams if (collected := read_collected(run.store, team, assignment))
-    ]
-    teams = tuple(_marked(run, desk, collected) for collected in stored)
-    for collected, team in zip(stored, teams, strict=True):
-        _record(run, desk, collected, team.marksheet)
-    return AssignmentResults(
-        assignment=assignment,
-        rubric=desk.rubric,
-        bands=desk.bands,
-        reference=load(run.store, desk.reference),
-        teams=teams,
-    )
-
-
-def _marked(run: Run, desk: _Desk, collected: Collected) -> TeamResult:
-    """The marksheet of one team, from what is stored."""
-    snapshot, request = collected.snapshot, _request(run, desk.material, collected)
-    examination = found_out(run.store, request, desk.reference) if request else None
-    marksheet = mark(
-        snapshot=snapshot,
-        examination=examination,
-        rubric=desk.rubric,
-        bands=desk.bands,
-        manual=desk.marks.manual_of(assignment=snapshot.assignment, team=snapshot.team),
-        late=run.tree.course.late,
-        recorded=recorded_marks(run.store, snapshot),
-    )
-    flagged_sheet = flagged(run.store, snapshot, marksheet)
-    return TeamResult(snapshot=snapshot, examination=examination, marksheet=flagged_sheet)
-
-
-def _record(run: Run, desk: _Desk, collected: Collected, given: Marksheet) -> None:
-    """Keep the last settled mark of each criterion, so that only more than noise moves it afterwards.
-
-    A mark that is open, or that a person must look at, replaces none. Of a commit that we could not take
-    for a reason of ours nothing is known, so what is recorded stays; for another commit it begins anew.
-    """
-    snapshot = collected.snapshot
-    if snapshot.problem_is_ours:
-        return
-    provisional = _provisional(run, desk, collected, given)
-    before = recorded_marks(run.store, snapshot)
-    kept = {mark.criterion: mark for mark in before.marks} if before else {}
-    kept |= {
-        mark.criterion: mark
-        for mark in given.marks
-        if mark.points is not None and not mark.needs_person and mark.criterion not in provisional
-    }
-    sheet = given.model_copy(update={"marks": tuple(kept.values()), "total": None, "flags": ()})
-    record_marks(run.store, snapshot, sheet)
-
-
-def _provisional(run: Run, desk: _Desk, collected: Collected, given: Marksheet) -> set[str]:
-    """Criteria of tasks in doubt that are yet to be examined with more samples: all their figures sharpen."""
-    request = _request(run, desk.material, collected)
-    if request is None:
-        return set()
-    doubtful = tasks_in_doubt(given, desk.rubric)
-    waiting = {task for task in doubtful if is_to_be_sharpened(run.store, request, task)}
-    return {criterion.id for criterion in desk.rubric.criteria if criterion.task in waiting}
