@@ -9,6 +9,7 @@ import pytest
 from grader import pipeline
 from grader.demo.forge import Forge
 from grader.examine.events import Started
+from grader.examine.scheduler import on_this_machine
 from grader.pipeline import Run
 from grader.records import Examination, Status
 from grader.store import Store
@@ -67,7 +68,7 @@ def run_for(tmp_path):
         (tree.root / "roster.csv").write_text("\n".join(lines) + "\n")
         return Run(
             tree=tree, roster=tree.roster(tree.root / "roster.csv"), store=Store(tmp_path / "state"),
-            out=tmp_path / "out", sandbox="fake", clock=lambda: 1_760_000_000,
+            out=tmp_path / "out", sandbox="fake", executor=on_this_machine(1), clock=lambda: 1_760_000_000,
         )  # fmt: skip
 
     return make
