@@ -122,7 +122,7 @@ def fork(address: ZygoteAddress, request: dict[str, Any], handed: Handed, leaf: 
             _send(address.control, json.dumps(request).encode(), descriptors)
         return _set_up(status, leaf)
     except BaseException:
-        status.close()  # the outer process then ends the session
+        status.close()  # the zygote then ends the session
         raise
 
 

@@ -16,6 +16,8 @@ from grader.course.model import Limits
 from grader.errors import SandboxError
 
 HOME = "/home/student"
+USER = 1000
+"""Inside, whoever it is outside."""
 SUBMISSION = "/submission"
 PROGRAM = "/run/grader/worker.py"
 WRITABLE = ("/dev/shm", "/tmp", HOME)  # noqa: S108 - places inside the sandbox
@@ -97,7 +99,7 @@ def isolation(*, can_nest: bool = False) -> list[str]:
         *("--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts"),
         *("--unshare-cgroup-try", "--die-with-parent", "--new-session"),
         *(() if can_nest else ("--disable-userns",)),
-        *("--uid", "1000", "--gid", "1000", "--cap-drop", "ALL", "--hostname", "sandbox"),
+        *("--uid", str(USER), "--gid", str(USER), "--cap-drop", "ALL", "--hostname", "sandbox"),
     ]
 
 

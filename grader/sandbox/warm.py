@@ -33,8 +33,6 @@ _MORE_FILES = 1000
 _DYING_S = 0.2
 _OURS = 1
 """Processes in a session that are not the worker's: process 1."""
-_COUNTED = 2
-"""Processes that the kernel counts in the session's user namespace beside the worker's: outer and process 1."""
 
 
 class WarmSandbox:
@@ -156,7 +154,7 @@ class WarmSandbox:
         with_memory = leaf is None and spec.device == "cpu"
         most = launch.process_limits(spec.limits, with_memory=with_memory)
         data_bytes = most.pop("data", 0)
-        most["nproc"] = launch.most_processes(spec.limits) + _COUNTED
+        most["nproc"] = launch.most_processes(spec.limits) + _OURS
         size_bytes = spec.limits.disk_mib * _MIB
         return {
             "links": list(view.system_links().items()),
@@ -166,6 +164,7 @@ class WarmSandbox:
             "submission": copy,
             "program": view.PROGRAM,
             "home": view.HOME,
+            "user": view.USER,
             "limits": [(getattr(resource, f"RLIMIT_{name.upper()}"), value) for name, value in most.items()],
             "data_bytes": data_bytes,
             "filter": base64.b64encode(self._foundation.filter).decode(),

@@ -4,15 +4,16 @@ It imports nothing of the grader. It holds no secret and never runs a line of a 
 most submissions import, and then forks for every request. Each message on the control socket is one request,
 JSON with four descriptors: the worker's channel, its output, a status socket, the program to run.
 
-    zygote -> outer: new namespaces; tells how it ended -> first: process 1 in them, builds the view -> worker
+    zygote -> first: process 1 of new namespaces; it builds the view and closes itself in -> worker
 
-The outer process stays outside of the session's namespaces and control group, ends it when whoever asked for
-it hangs up, and says on the status socket how the worker ended. All that fails is said there, as `error`.
+The zygote stays outside of the session's namespaces and control group. It ends a session when whoever asked
+for it hangs up, and says on the status socket how the worker ended. All that fails is said there, as `error`.
 """
 
 import base64
 import contextlib
 import ctypes
+import dataclasses
 import fcntl
 import gc
 import importlib
@@ -33,6 +34,7 @@ from typing import Any, NoReturn
 MESSAGE_BYTES = 1 << 17
 CHANNEL, STATUS = 3, 4
 """Descriptors of a session while it is set up; the worker keeps the first."""
+CLONE = {"x86_64": 56, "aarch64": 220}
 HUGE_BYTES, COLLAPSE = 1 << 21, 25
 HIGH = 64
 """Above every descriptor number that a session uses."""
@@ -74,6 +76,11 @@ def warm_up(modules: list[str]) -> None:
     os.environ.pop("PWD", None)  # bubblewrap's
     for name in modules:
         importlib.import_module(name)
+    if (child := os.fork()) == 0:
+        os._exit(0)  # before a fork, OpenBLAS ends the threads that its import has started
+    os.waitpid(child, 0)
+    if len(os.listdir("/proc/self/task")) > 1:
+        raise RuntimeError(f"importing {', '.join(modules)} has started threads, which no session would have")
     opened = [
         path.name for path in Path("/proc/self/fd").iterdir() if "/dev/nvidia" in os.path.realpath(path)
     ]
@@ -98,23 +105,73 @@ def use_huge_pages() -> None:
                 libc.madvise(place, HUGE_BYTES, COLLAPSE)
 
 
+@dataclasses.dataclass(frozen=True)
+class Session:
+    """Process 1 of a session, a descriptor that tells of its end, our end of its status socket."""
+
+    pid: int
+    end: int
+    status: int
+
+
+NO_SESSION = Session(0, -1, -1)
+
+
 def serve(control: socket.socket) -> types.CodeType:
     """Fork a session for each request, until every other end of the control socket is closed."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel takes the outer processes away
     programs: dict[bytes, types.CodeType] = {}
+    sessions: dict[int, Session] = {}
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
     while True:
-        message, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 4)
-        if not message:
-            os._exit(0)
-        try:
-            if begin(control, json.loads(message), descriptors, programs):
+        events = dict(poll.poll())
+        for descriptor in events.keys() & sessions.keys():
+            if descriptor in sessions:
+                follow(descriptor, sessions, poll)
+        if control.fileno() in events:  # last, for it brings new descriptors with the numbers of old ones
+            session = answer(control, programs)
+            if session is None:
                 return programs.popitem()[1]
-        except Exception as error:  # said to who asked; the next request may be a better one
-            if len(descriptors) == 4:
-                tell(descriptors[2], error=described(error))
-        finally:
-            for descriptor in descriptors:
-                os.close(descriptor)
+            attend(session, sessions, poll)
+
+
+def answer(control: socket.socket, programs: dict[bytes, types.CodeType]) -> Session | None:
+    """Take one request; None in the worker, where `programs` then holds its program alone."""
+    message, descriptors, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 4)
+    if not message:
+        os._exit(0)
+    try:
+        return begin(control, json.loads(message), descriptors, programs)
+    except Exception as error:  # said to who asked; the next request may be a better one
+        if len(descriptors) == 4:
+            tell(descriptors[2], error=described(error))
+        return NO_SESSION
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def attend(session: Session, sessions: dict[int, Session], poll: Any) -> None:
+    """Wait for the end of the session, and for that of whoever asked for it."""
+    if session is not NO_SESSION:
+        sessions |= {session.end: session, session.status: session}
+        poll.register(session.end, select.POLLIN)
+        poll.register(session.status, 0)
+
+
+def follow(descriptor: int, sessions: dict[int, Session], poll: Any) -> None:
+    """End a session that nobody waits for any more; say how one has ended."""
+    session = sessions[descriptor]
+    if descriptor == session.status:
+        poll.unregister(descriptor)
+        os.kill(session.pid, signal.SIGKILL)  # not another process, since we have not waited for it yet
+        return
+    tell(session.status, code=os.waitstatus_to_exitcode(os.waitpid(session.pid, 0)[1]))
+    for known in (session.end, session.status):
+        with contextlib.suppress(KeyError):
+            poll.unregister(known)
+        del sessions[known]
+        os.close(known)
 
 
 def begin(
@@ -122,13 +179,14 @@ def begin(
     request: dict[str, Any],
     descriptors: list[int],
     programs: dict[bytes, types.CodeType],
-) -> bool:
-    """Fork one session; True in its worker, where `programs` then holds its program alone."""
+) -> Session | None:
+    """Fork one session; see `answer`."""
     channel, output, status, program = descriptors
     source = os.pread(program, os.fstat(program).st_size, 0)
     code = compiled(source, request["program"], programs)
-    if os.fork():
-        return False
+    first = clone(NEW_USER | NEW_PID | NEW_MOUNT | NEW_NET | NEW_IPC | NEW_UTS)
+    if first:
+        return Session(first, os.pidfd_open(first), os.dup(status))
     try:
         keep_only(control, channel=channel, output=output, status=status, others=descriptors)
         enter(request, source)
@@ -137,7 +195,20 @@ def begin(
     except BaseException as error:  # every failure is told
         tell(STATUS, error=described(error))
         os._exit(1)
-    return True
+    return None
+
+
+def clone(namespaces: int) -> int:
+    """Fork into new namespaces; 0 in the child, which is process 1 there.
+
+    By the bare system call, as Python has none for it. Neither Python nor glibc learns of the fork, so the
+    child may do little but fork in the usual way; and there must be no threads, which `warm_up` sees to.
+    """
+    kernel = ctypes.PyDLL(None, use_errno=True)  # keeps the lock of the interpreter over the call
+    number = CLONE[os.uname().machine]
+    result = int(kernel.syscall(number, ctypes.c_ulong(namespaces | signal.SIGCHLD), None, None, None, None))
+    check(result, "new namespaces")
+    return result
 
 
 def compiled(source: bytes, name: str, programs: dict[bytes, types.CodeType]) -> types.CodeType:
@@ -163,15 +234,9 @@ def keep_only(control: socket.socket, *, channel: int, output: int, status: int,
 
 def enter(request: dict[str, Any], source: bytes) -> None:
     """Become a session; returns in its worker alone."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    user, group = os.getuid(), os.getgid()
-    check(libc.unshare(NEW_USER | NEW_PID | NEW_MOUNT | NEW_NET | NEW_IPC | NEW_UTS), "new namespaces")
-    write("/proc/self/setgroups", "deny")
-    write("/proc/self/uid_map", f"{user} {user} 1")
-    write("/proc/self/gid_map", f"{group} {group} 1")
-    first = os.fork()
-    if first:
-        watch(first)
+    same = f"{request['user']} {request['user']} 1"
+    for path, text in (("setgroups", "deny"), ("uid_map", same), ("gid_map", same)):
+        write(f"/proc/self/{path}", text)
     os.setsid()
     check(libc.prctl(SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0), "to die with the zygote")
     check(libc.prctl(SET_DUMPABLE, 0, 0, 0, 0), "to hide from the worker")
@@ -184,21 +249,6 @@ def enter(request: dict[str, Any], source: bytes) -> None:
     if worker:
         reap(worker)
     become_worker(request)
-
-
-def watch(first: int) -> NoReturn:
-    """Wait for the end of the session, or of whoever asked for it; then say how it ended."""
-    silence()
-    os.close(CHANNEL)
-    end = os.pidfd_open(first)
-    poll = select.poll()
-    poll.register(end, select.POLLIN)
-    poll.register(STATUS, 0)
-    if end not in dict(poll.poll()):
-        os.kill(first, signal.SIGKILL)
-    code = os.waitstatus_to_exitcode(os.waitpid(first, 0)[1])
-    tell(STATUS, code=code)
-    os._exit(0)
 
 
 def reap(worker: int) -> NoReturn:

@@ -77,7 +77,7 @@ seen = {
     "root": sorted(os.listdir("/")), "dev": sorted(os.listdir("/dev")), "etc": sorted(os.listdir("/etc")),
     "descriptors": os.listdir("/proc/self/fd")[:4], "host": os.uname().nodename, "main": __name__,
     "status": [line for line in open("/proc/self/status") if line.startswith(("Cap", "NoNew", "Seccomp:", "NSpid"))],
-    "limits": [line for line in open("/proc/self/limits") if "pending" not in line and "queue" not in line],
+    "limits": [line for line in open("/proc/self/limits") if "pending" not in line and "queue" not in line and "processes" not in line],
     "network": open("/proc/net/dev").read().count(":"), "group": open("/proc/self/cgroup").read().count("grader"),
     "modes": [oct(os.stat(path).st_mode) for path in ("/", "/tmp", "/home", os.path.expanduser("~"), "/dev/shm", "/submission")],
     "ignored": [line for line in open("/proc/self/status") if line.startswith(("SigIgn", "SigCgt", "SigBlk"))],
@@ -131,8 +131,11 @@ def test_the_submission_is_shown_and_nobody_elses(start, tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / f"{name}.py").write_text("")
     script = """
-    found = [name for folder, _, names in os.walk("/") if not folder.startswith(("/proc", "/usr", sys.prefix)) for name in names]
-    say([os.listdir("/submission"), [name for name in found if name in ("mine.py", "theirs.py")]])
+    found = []
+    for folder, folders, names in os.walk("/"):
+        folders[:] = [name for name in folders if os.path.join(folder, name) not in ("/proc", "/usr", sys.prefix)]
+        found += [name for name in names if name in ("mine.py", "theirs.py")]
+    say([os.listdir("/submission"), found])
     """
     theirs = start(
         "import time; time.sleep(60)", SessionSpec(tmp_path / "theirs", SPEC.limits, slot=SPEC.slot)

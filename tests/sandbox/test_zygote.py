@@ -136,7 +136,7 @@ def test_stopping_ends_everything_and_leaves_nothing(zygote, ask, tmp_path):
     session = ask(SAY_AND_STAY, SessionSpec(tmp_path / "work", SPEC.limits, slot=SLOT))
     session.channel.recv(10)
     below = descendants(zygote._jail.pid)
-    assert len(below) >= 6, "process 1, zygote, outer, process 1, worker, its child"
+    assert len(below) == 5, "process 1, zygote; process 1 of the session, worker, its child"
     session.close()
     zygote.stop()
     zygote.stop()
@@ -212,7 +212,7 @@ def test_when_the_owner_is_killed_everything_below_is_gone(other):
     process = other()
     assert process.stdout.readline().startswith("ready")
     below = descendants(process.pid)
-    assert len(below) >= 7
+    assert len(below) == 6
     process.kill()
     wait_until_gone(below)
 
