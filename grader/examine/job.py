@@ -6,6 +6,7 @@ ends this process and no other, and the memory of one examination is gone before
 
 import contextlib
 import ctypes
+import itertools
 import os
 import signal
 import sys
@@ -91,18 +92,23 @@ def run_checks(
         "--no-header",
     ]
     where = ["-c", os.devnull, "--rootdir", str(checks), "--confcutdir", str(checks)]
+    newest = next(reversed(sys.modules))
     code = pytest.main([*folders, *options, *where], plugins=[plugin, fixtures])
-    _forget_modules_below(checks)
+    _forget_modules_below(checks, since=newest)
     if code not in OK_TO_READ:
         raise GraderError(f"the checks in {checks} could not be run (pytest exit code {int(code)})")
     return plugin.outcomes
 
 
-def _forget_modules_below(folder: Path) -> None:
-    """A later examination in this process must read its own check files, not these."""
+def _forget_modules_below(folder: Path, *, since: str) -> None:
+    """A later examination in this process must read its own check files, not these.
+
+    Only what was imported after the module `since` is looked at: in a forked process, looking at an object is
+    copying its page.
+    """
     below = f"{folder}{os.sep}"
-    for name, module in list(sys.modules.items()):
-        if (getattr(module, "__file__", None) or "").startswith(below):
+    for name in list(itertools.takewhile(lambda name: name != since, reversed(sys.modules))):
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith(below):
             del sys.modules[name]
 
 
