@@ -27,6 +27,7 @@ from grader.commands.options import (
     reported,
     sandbox_option,
     scale_option,
+    state_url_option,
 )
 from grader.commands.stability import stability
 
@@ -58,6 +59,7 @@ main.add_command(stability)
 @click.option("--roster", type=ANY_PATH, help="roster.csv; by default the one beside course.toml.")
 @click.option("--only", multiple=True, metavar="TEAM", help="Grade this team only; can be given again.")
 @click.option("--state", type=ANY_PATH, help="Where results are kept; by default .grader beside course.toml.")
+@state_url_option
 @click.option("--out", type=ANY_PATH, help="Where reports are written; by default reports/ of the course.")
 @click.option("--slots", type=click.IntRange(1), help="Examinations side by side; by default one per core.")
 @click.option("--json", "as_json", is_flag=True, help="Print the marksheets as JSON.")
@@ -93,6 +95,7 @@ def grade(assignments: tuple[str, ...], only: tuple[str, ...], **options: Any) -
 @course_option
 @click.option("--roster", type=ANY_PATH, help="roster.csv; by default the one beside course.toml.")
 @click.option("--state", type=ANY_PATH, help="Where results are kept; by default .grader beside course.toml.")
+@state_url_option
 @reported
 def collect(**options: Any) -> None:
     """Look at every repository now and keep what is seen, as evidence of what was there when.
@@ -111,6 +114,7 @@ def collect(**options: Any) -> None:
 @course_option
 @click.option("--roster", type=ANY_PATH, help="roster.csv; by default the one beside course.toml.")
 @click.option("--state", type=ANY_PATH, help="Where results are kept; by default .grader beside course.toml.")
+@state_url_option
 @click.option("--out", type=ANY_PATH, help="Where reports are written; by default reports/ of the course.")
 @sandbox_option
 @reported
@@ -294,6 +298,7 @@ def _run(
     course: Path | None,
     roster: Path | None,
     state: Path | None,
+    state_url: str,
     out: Path | None,
     sandbox: str,
     slots: int | None = None,
@@ -308,7 +313,7 @@ def _run(
     return Run(
         tree=tree,
         roster=tree.roster(roster or tree.root / "roster.csv"),
-        store=Store((state or tree.root / ".grader").resolve()),
+        store=Store((state or tree.root / ".grader").resolve(), state_url=state_url),
         out=out or tree.root / "reports",
         sandbox=sandbox,
         executor=on_this_machine(slots or os.cpu_count() or 1),

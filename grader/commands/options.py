@@ -49,6 +49,14 @@ sandbox_option = click.option(
     type=click.Choice(["auto", "warm", "bubblewrap", "process", "fake"]),
     help="What isolates the submissions. 'process' and 'fake' do not isolate.",
 )
+state_url_option = click.option(
+    "--state-url",
+    default="",
+    envvar="GRADER_STATE_URL",
+    show_envvar=True,
+    metavar="URL",
+    help="postgresql://… where several runs share a state folder; by default SQLite in it (docs/state.md).",
+)
 scale_option = click.option(
     "--scale",
     default="",

@@ -220,7 +220,8 @@ def undisturbed(folder, sandbox):
     """What is published when nothing is killed, by file."""
     store = Store(folder / f"quiet_{sandbox}")
     run = run_in(folder, store, sandbox)
-    pipeline.grade(run, ["t1_toy"])
+    if not run.out.exists():
+        pipeline.grade(run, ["t1_toy"])
     return published(store.root, run.out)
 
 

@@ -66,7 +66,7 @@ def test_an_address_of_another_database_is_refused_without_being_shown(tmp_path)
 
 def test_a_password_is_not_in_the_message_when_the_server_is_out_of_reach(tmp_path):
     pytest.importorskip("psycopg")
-    with pytest.raises(StoreError, match="PostgreSQL at 127.0.0.1, database marks") as caught:
+    with pytest.raises(StoreError, match=r"PostgreSQL at 127\.0\.0\.1, database marks") as caught:
         open_leases(tmp_path, "postgresql://me:secret@127.0.0.1:1/marks")
     assert "secret" not in str(caught.value)
 

@@ -1,0 +1,91 @@
+"""Several coordinators over one state folder and one PostgreSQL server, as real processes that are killed."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from grader.errors import StoreError
+from grader.leases.opening import open_leases
+from grader.leases.seam import Ending
+from grader.store import Store
+from tests.examine.test_killed import GRADE, TEAMS, course, published, undisturbed  # noqa: F401  a fixture
+
+SHARED = GRADE.replace("store=Store(state)", "store=Store(state, state_url=sys.argv[5])")
+
+
+def start(folder, state, out, url):
+    command = [sys.executable, "-c", SHARED, *map(str, (folder / "course", state, out)), "fake", url]
+    return subprocess.Popen(command, start_new_session=True)
+
+
+@pytest.fixture
+def state(course, tmp_path):  # noqa: F811
+    shutil.copytree(course / "collected", tmp_path / "state")
+    return tmp_path / "state"
+
+
+def wait_until_somebody_has(leases, ending, *, count=1):
+    ends_at = time.monotonic() + 60
+    while sum(logged.ending is ending for logged in leases.attempts()) < count:
+        assert time.monotonic() < ends_at, "nobody works"
+        time.sleep(0.02)
+
+
+def test_two_coordinators_share_the_work_and_publish_what_one_would(course, state, postgres_url, tmp_path):  # noqa: F811
+    outs = [tmp_path / "out0", tmp_path / "out1"]
+    both = [start(course, state, out, postgres_url) for out in outs]
+    assert [process.wait(120) for process in both] == [0, 0]
+    want = undisturbed(course, "fake")
+    assert [published(state, out) for out in outs] == [want, want]
+    leases = open_leases(state, postgres_url)
+    done = [logged for logged in leases.attempts() if logged.ending is Ending.DONE]
+    leases.close()
+    assert len(done) == len(leases_keys(done)) == TEAMS + 1, "each was finished once"
+    assert len({logged.owner for logged in done}) == 2, "and both worked"
+
+
+def leases_keys(logged):
+    return {each.key for each in logged}
+
+
+def test_what_a_killed_coordinator_held_is_examined_by_the_other(course, state, postgres_url, tmp_path):  # noqa: F811
+    leases = open_leases(state, postgres_url)
+    dies = start(course, state, tmp_path / "out0", postgres_url)
+    wait_until_somebody_has(leases, Ending.DONE)
+    lives = start(course, state, tmp_path / "out1", postgres_url)
+    wait_until_somebody_has(leases, Ending.DONE, count=2)
+    os.kill(dies.pid, signal.SIGKILL)
+    dies.wait()
+    assert lives.wait(120) == 0
+    assert published(state, tmp_path / "out1") == undisturbed(course, "fake")
+    log = leases.attempts()
+    leases.close()
+    done = [logged for logged in log if logged.ending is Ending.DONE]
+    assert len(done) == len(leases_keys(done)) == TEAMS + 1
+    assert all(logged.ending in (Ending.DONE, Ending.LOST, Ending.RELEASED) for logged in log)
+
+
+def test_a_run_without_the_shared_database_is_refused_while_others_hold_the_folder(postgres_url, tmp_path):
+    with (
+        Store(tmp_path, state_url=postgres_url).locked(),
+        Store(tmp_path, state_url=postgres_url).locked(),
+        pytest.raises(StoreError, match="another run is using this state folder"),
+        Store(tmp_path).locked(),
+    ):
+        raise AssertionError("unreachable")
+
+
+def test_two_state_folders_in_one_database_do_not_see_each_other(postgres_url, tmp_path):
+    one, other = (open_leases(tmp_path / name, postgres_url) for name in ("one", "other"))
+    one.offer(["a"])
+    one.finish(one.claim(["a"], "me", lease_s=60), "1", lambda: None)
+    other.offer(["a"])
+    assert other.digest_of("a") is None
+    assert other.claim(["a"], "me", lease_s=60) is not None
+    one.close()
+    other.close()
