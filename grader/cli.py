@@ -123,7 +123,7 @@ def report(**options: Any) -> None:
     from grader import pipeline
 
     run = _run(**options)
-    with run.store.locked():
+    with run.store.locked(), run.store.in_turn():
         grades = pipeline.close_books(run)
     click.echo(str(grades.published.index))
     sys.exit(PERSON_NEEDED if any(row.total is None for row in grades.rows) else OK)

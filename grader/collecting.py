@@ -18,7 +18,7 @@ OPEN_RUN = "open-run.txt"
 
 def look(run: Run) -> dict[str, str]:
     """Look at every repository once and keep what is seen, as evidence; returns team → problem."""
-    with run.store.locked():
+    with run.store.locked(), run.store.in_turn():
         return _collector(run).observe(run.roster.teams)
 
 
