@@ -1,6 +1,7 @@
 """A hostile script in, what it could say and how it ended out. Every script runs only inside bubblewrap."""
 
 import json
+import os
 import secrets
 import textwrap
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from grader.attacks.outside import held
 from grader.course.model import Limits
 from grader.sandbox.bubblewrap import BubblewrapSandbox, BubblewrapSession
 from grader.sandbox.choose import try_bubblewrap
@@ -74,10 +76,16 @@ class Attacker:
         """Start, listen until the channel closes, close."""
         session = self.start(script, **options)
         namespace = pid_namespace(session)
-        heard = listen(session)
-        ending = session.close()
+        kept_apart = held(namespace) if namespace > 0 else None
+        try:
+            heard = listen(session)
+            ending = session.close()
+            survivors = [] if kept_apart is None else living_in(namespace)
+        finally:
+            if kept_apart is not None:
+                os.close(kept_apart)
         said = [json.loads(line) for line in heard.splitlines()]
-        return Outcome(said, heard + ending.output.encode(), ending, living_in(namespace))
+        return Outcome(said, heard + ending.output.encode(), ending, survivors)
 
 
 def listen(session: BubblewrapSession, *, within_s: float = 20.0) -> bytes:
