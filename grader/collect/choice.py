@@ -5,8 +5,7 @@ course prefers the latest work), once more at the end of the late period.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 
 from grader.collect.deadline import Deadline, Ruling, branch, rule, short
 from grader.collect.flags import date_flags, other_branch_flags
@@ -32,6 +31,20 @@ class Case:
     tip: str | None
     heads: Mapping[str, str]
     """Every branch as it was when the deadline had passed."""
+    _plans: dict[str, tuple[str, Plan] | None] = field(default_factory=dict, init=False, compare=False)
+
+    def work(self, commit: str) -> tuple[str, Plan] | None:
+        """Object id of the assignment's folder in a commit and what is written of it; None: it holds no file.
+
+        Each is planned once: a plan is several git commands, and a commit never changes.
+        """
+        if commit not in self._plans:
+            tree = self.trees([commit]).get(commit)
+            plan = plan_tree(self.git, tree, self.course.collect) if tree is not None else None
+            self._plans[commit] = (
+                (tree, plan) if tree is not None and plan is not None and plan.files else None
+            )
+        return self._plans[commit]
 
     def trees(self, commits: Iterable[str]) -> dict[str, str]:
         """Commit → object id of the assignment's folder, for those commits that have it."""
@@ -90,11 +103,9 @@ class Choice:
         undecided = self.evidence.decision is Decision.AMBIGUOUS and self.commit is None
         return undecided or self.missing
 
-    @cached_property
+    @property
     def _found(self) -> tuple[str, Plan] | None:
-        tree = self.case.trees([self.commit]).get(self.commit) if self.commit is not None else None
-        plan = plan_tree(self.case.git, tree, self.case.course.collect) if tree is not None else None
-        return (tree, plan) if tree is not None and plan is not None and plan.files else None
+        return self.case.work(self.commit) if self.commit is not None else None
 
 
 def choose(case: Case) -> Choice:

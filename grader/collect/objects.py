@@ -78,8 +78,10 @@ def look_up(git: Git, ids: Sequence[str]) -> dict[str, Known]:
 
     Args:
         git: the mirror.
-        ids: object ids.
+        ids: object ids; for none of them git is not started.
     """
+    if not ids:
+        return {}
     lines = git.read("cat-file", "--batch-check", stdin=_lines(ids)).decode("utf-8", "replace").splitlines()
     found: dict[str, Known] = {}
     for object_id, line in zip(ids, lines, strict=True):
@@ -97,6 +99,8 @@ def read_objects(
     Raises:
         GitFailedError: together they are larger than the limit.
     """
+    if not ids:
+        return
     with git.open("cat-file", "--batch", stdin=_lines(ids), output_limit_mib=output_limit_mib) as output:
         for object_id in ids:
             size = _announced_size(output)
