@@ -10,9 +10,9 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from contextlib import AbstractContextManager, ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from heapq import heapify, heappop, heappush
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +26,7 @@ from grader.cluster.fitness import Demands
 from grader.cluster.node import GPU_MEMORY, Errand, run_one
 from grader.cluster.placement import Node, Nodes
 from grader.cluster.received import lost, received
+from grader.cluster.underway import Underway
 from grader.cluster.watch import Watch
 from grader.errors import ClusterError, GraderError
 from grader.examine.events import EVENT, Retried, about
@@ -42,34 +43,6 @@ Connect = Callable[[], AbstractContextManager[Client]]
 
 Say = Callable[[str], None]
 """Told what a person should know of the nodes."""
-
-
-@dataclass(eq=False)
-class _Errand:
-    """A job on its way."""
-
-    job: Job
-    report: Report
-    arrival: int
-    future: "Future[Produced]" = field(default_factory=Future)
-    attempts: tuple[Attempt, ...] = ()
-    retries: tuple[Retry, ...] = ()
-    deaths: int = 0
-    task: "DaskFuture[Any] | None" = None
-    node: Node | None = None
-    started: float = 0.0
-
-    def __lt__(self, other: "_Errand") -> bool:
-        return self._order < other._order
-
-    @property
-    def _order(self) -> tuple[int, float, int]:
-        return (-self.job.priority, -self.job.expected_s, self.arrival)
-
-    @property
-    def key(self) -> str:
-        """Of the examination."""
-        return self.job.request.key
 
 
 class ClusterExecutor:
@@ -91,9 +64,9 @@ class ClusterExecutor:
         self._topic = f"grader-{uuid.uuid4().hex}"
         self._lock = threading.RLock()
         self._arrivals = itertools.count()
-        self._waiting: list[_Errand] = []
-        self._by_key: dict[str, _Errand] = {}
-        self._by_task: dict[str, _Errand] = {}
+        self._waiting: list[Underway] = []
+        self._by_key: dict[str, Underway] = {}
+        self._by_task: dict[str, Underway] = {}
         self._nodes = Nodes()
         self._keep = ExitStack()
         self._broken: ClusterError | None = None
@@ -125,7 +98,11 @@ class ClusterExecutor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End; after an error, what runs is told to stop."""
+        """End when everything is done; after an error at once, and what runs is told to stop."""
+        if error is None:
+            with self._lock:
+                pending = [errand.future for errand in self._by_key.values()]
+            wait(pending)
         with self._lock:
             for errand in list(self._by_key.values()):
                 self._forget(errand, take_back=True)
@@ -144,20 +121,14 @@ class ClusterExecutor:
                 raise self._broken
             errand = self._by_key.get(job.request.key)
             if errand is None:
-                errand = _Errand(job, report, next(self._arrivals))
-                self._enter(errand)
+                errand = Underway(job, report, next(self._arrivals))
+                self._by_key[errand.key] = errand
+                heappush(self._waiting, errand)
             elif job.priority > errand.job.priority:
                 errand.job = replace(errand.job, priority=job.priority)
                 heapify(self._waiting)
             self._fill()
             return errand.future
-
-    def _enter(self, errand: _Errand) -> None:
-        if problem := self._nodes.why_never(errand.job.resources):
-            errand.future.set_result(Produced(problem=problem))
-            return
-        self._by_key[errand.key] = errand
-        heappush(self._waiting, errand)
 
     def _fill(self) -> None:
         """Place what waits, in order, as far as there is room."""
@@ -175,7 +146,7 @@ class ClusterExecutor:
         for errand in passed_over:
             heappush(self._waiting, errand)
 
-    def _send(self, errand: _Errand, node: Node) -> None:
+    def _send(self, errand: Underway, node: Node) -> None:
         if not errand.attempts and not errand.future.running():
             errand.future.set_running_or_notify_cancel()
         errand.node, errand.started = node, time.monotonic()
@@ -207,10 +178,12 @@ class ClusterExecutor:
 
     def _done(self, task: "DaskFuture[Any]") -> None:
         """A task has ended, well or not; called in Dask's thread."""
+        if str(task.key) not in self._by_task:  # it was given up meanwhile
+            return
         came_back = _answer_of(task)
         with self._lock:
             errand = self._by_task.get(str(task.key))
-            if errand is None:  # it was given up meanwhile
+            if errand is None:
                 return
             if isinstance(came_back, Produced):
                 self._settle(errand, came_back)
@@ -220,7 +193,7 @@ class ClusterExecutor:
                 self._settle(errand, Produced(problem=f"the examination failed on its node: {came_back!r}"))
             self._fill()
 
-    def _settle(self, errand: _Errand, produced: Produced) -> None:
+    def _settle(self, errand: Underway, produced: Produced) -> None:
         """Hand a result over, or queue the job for another try."""
         shared = self._leave(errand)
         tried = produced.attempts or (self._lost(errand, produced.headline),)
@@ -235,7 +208,7 @@ class ClusterExecutor:
         errand.retries += (retry,)
         self._again(errand, retry)
 
-    def _mourn(self, errand: _Errand) -> None:
+    def _mourn(self, errand: Underway) -> None:
         """The node of an examination died: perhaps of it, perhaps of a neighbour, perhaps of neither."""
         node = errand.node
         errand.deaths += 1
@@ -249,15 +222,15 @@ class ClusterExecutor:
         problem = f"{errand.deaths} nodes died while they examined it, the last two with nothing else on them"
         errand.future.set_result(Produced(problem=problem, attempts=errand.attempts))
 
-    def _again(self, errand: _Errand, retry: Retry) -> None:
+    def _again(self, errand: Underway, retry: Retry) -> None:
         errand.report(Retried(about=about(errand.job.request), reason=retry.reason, alone=retry.alone))
         heappush(self._waiting, errand)
 
-    def _lost(self, errand: _Errand, reason: str) -> Attempt:
+    def _lost(self, errand: Underway, reason: str) -> Attempt:
         host = errand.node.host if errand.node else ""
         return lost(host, reason, time.monotonic() - errand.started)
 
-    def _leave(self, errand: _Errand, *, take_back: bool = False) -> bool:
+    def _leave(self, errand: Underway, *, take_back: bool = False) -> bool:
         """The errand is on no node any more; returns whether it shared a GPU."""
         task, errand.task = errand.task, None
         if task is not None:
@@ -266,7 +239,7 @@ class ClusterExecutor:
                 task.cancel() if take_back else task.release()
         return errand.node is not None and self._nodes.give_back(errand.key, errand.node.address)
 
-    def _forget(self, errand: _Errand, *, take_back: bool = False) -> None:
+    def _forget(self, errand: Underway, *, take_back: bool = False) -> None:
         self._leave(errand, take_back=take_back)
         self._by_key.pop(errand.key, None)
 
@@ -303,19 +276,34 @@ class ClusterExecutor:
         while not ended.wait(LOOK_EVERY_S):
             try:
                 change = self._watch.look()
-            except GraderError as error:
-                self._break(ClusterError(f"{error}; the same command goes on where this one was"))
+            except Exception as error:  # noqa: BLE001  whatever it is, who waits must be told
+                reason = str(error) if isinstance(error, GraderError) else repr(error)
+                self._break(ClusterError(f"{reason}; the same command goes on where this one was"))
                 return
             for refused in change.refused:
                 self._say(refused)
             with self._lock:
                 self._take(change.joined, change.gone)
                 self._fill()
+                self._give_up_what_never_fits()
                 if self._nodes.addresses:
                     last_seen = time.monotonic()
             if time.monotonic() - last_seen > self._patience_s:
                 self._break(ClusterError(f"there has been no node for {self._patience_s:g} s"))
                 return
+
+    def _give_up_what_never_fits(self) -> None:
+        """What no node could ever run waits for one that can, but not for ever."""
+        now = time.monotonic()
+        for errand in [each for each in self._waiting if each.job.resources.needs_gpu]:
+            problem = self._nodes.why_never(errand.job.resources)
+            since = errand.stuck_since if errand.stuck_since is not None else now
+            errand.stuck_since = since if problem else None
+            if problem and now - since > self._patience_s:
+                self._waiting.remove(errand)
+                self._forget(errand)
+                errand.future.set_result(Produced(problem=problem, attempts=errand.attempts))
+        heapify(self._waiting)
 
     def _break(self, error: ClusterError) -> None:
         """Nothing more can run: everybody who waits is told."""

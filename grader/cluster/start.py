@@ -51,17 +51,16 @@ def connection(
         home: folder of course.toml; throw-away files of Slurm jobs go below it by default.
     """
     if target.kind == "local":
-        return partial(_local, target.workers, settings)
+        return partial(_local, target.workers)
     if target.kind == "slurm":
         return partial(_slurm, settings, home)
     return partial(_joined, target, settings)
 
 
 @contextmanager
-def _local(workers: int, settings: ClusterSettings) -> Iterator[Client]:
-    """Worker processes on this machine, one examination each, listening on loopback alone."""
+def _local(workers: int) -> Iterator[Client]:
+    """Worker processes on this machine, one examination each, without GPU, listening on loopback alone."""
     security = Security.temporary()
-    gpu = {GPU_MEMORY: settings.gpu_memory_mib} if settings.gpu_memory_mib else {}
     with (
         _quiet(),
         LocalCluster(
@@ -74,7 +73,6 @@ def _local(workers: int, settings: ClusterSettings) -> Iterator[Client]:
             scheduler_kwargs={"dashboard": False, "dashboard_address": _ANY_PORT},
             worker_dashboard_address=None,
             memory_limit=0,
-            resources=gpu,
             silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster, security=security, set_as_default=False) as client,

@@ -45,11 +45,10 @@ def request_for(toy_work, toy_material):
 def on_cluster(toy_material, tmp_path):
     """An executor for the toy course: `on_cluster("local:2")`."""
 
-    def make(text, *, sandbox="fake", say=lambda _: None, demands=None, patience_s=30, **settings):
-        target = target_of(text, insecure=True)
-        connect = connection(target, ClusterSettings(**settings), home=tmp_path)
-        demands = demands or demands_of([toy_material], sandbox=sandbox)
-        return ClusterExecutor(connect, demands, patience_s=patience_s, say=say)
+    def make(text, *, sandbox="fake", patience_s=30, **settings):
+        connect = connection(target_of(text, insecure=True), ClusterSettings(**settings), home=tmp_path)
+        demands = demands_of([toy_material], sandbox=sandbox)
+        return ClusterExecutor(connect, demands, patience_s=patience_s, say=pytest.fail)
 
     return make
 
