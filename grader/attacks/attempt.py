@@ -16,7 +16,7 @@ from typing import Any
 
 from grader.attacks.attack import Attack, Evidence
 from grader.attacks.bait import Bait
-from grader.attacks.outside import Sight, descriptors, held, living_in, look, staged_folders
+from grader.attacks.outside import Sight, descriptors, held, kept_since, living_in, look, staged_folders
 from grader.candidate import Candidate
 from grader.course.model import Limits
 from grader.errors import CandidateError, GraderError
@@ -96,7 +96,7 @@ def attempt(where: Range, attacks: Sequence[Attack]) -> list[Evidence]:
         "ending": ending,
         "survivors": watched.survivors(),
         "left": (*watched.groups_left(), *(str(path) for path in sorted(staged_folders() - folders))),
-        "descriptors_kept": tuple(sorted(descriptors() - opened_before)),
+        "descriptors_kept": kept_since(opened_before),
     }
     following = _follow(where, attacks)
     return [_with_leaks(where.bait, replace(evidence, **common, **following)) for evidence in found]

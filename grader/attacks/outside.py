@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -96,6 +97,17 @@ def descriptors() -> frozenset[str]:
         except OSError:
             continue  # that of the listing itself
     return frozenset(found)
+
+
+def kept_since(before: frozenset[str]) -> tuple[str, ...]:
+    """What we hold open now and did not before; not what a watchdog has open for the time of one reading."""
+    kept = descriptors() - before
+    for _ in range(5):
+        if not kept:
+            break
+        time.sleep(0.02)
+        kept &= descriptors()
+    return tuple(sorted(kept))
 
 
 def _status(pid: int) -> dict[str, str]:

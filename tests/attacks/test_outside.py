@@ -11,7 +11,7 @@ import pytest
 from grader.attacks.attack import Attack, Line, Result
 from grader.attacks.attempt import attempt, opened
 from grader.attacks.bait import VARIABLE, planted
-from grader.attacks.outside import descriptors, living_in, look
+from grader.attacks.outside import descriptors, kept_since, living_in, look
 from grader.attacks.suite import try_all
 from grader.attacks.verdicts import judge, nothing_got
 from grader.sandbox.bubblewrap import BubblewrapSandbox
@@ -66,8 +66,8 @@ def test_every_listener_hears_who_reaches_it_once():
 def test_a_descriptor_that_is_kept_is_seen(tmp_path):
     before = descriptors()
     with (tmp_path / "kept").open("w"):
-        assert [entry for entry in descriptors() - before if entry.endswith("/kept")]
-    assert descriptors() == before
+        assert [entry for entry in kept_since(before) if entry.endswith("/kept")]
+    assert kept_since(before) == ()
 
 
 @pytest.fixture
