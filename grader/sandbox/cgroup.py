@@ -36,7 +36,8 @@ def find_hierarchy(*, mounts: str | None = None, membership: str | None = None) 
         try:
             remove(hierarchy.create(Limits(), threads=1))
         except OSError as error:
-            refusals.append(f"{error.strerror}: {_without_serial(error.filename)}")
+            where = error.filename or "a value was not taken"  # a failed write names no file
+            refusals.append(f"{error.strerror}: {_without_serial(where)}")
         else:
             return hierarchy
     found = "; ".join(refusals) or "no memory, pids and cpu controllers are mounted"

@@ -60,7 +60,7 @@ run = Run(tree=tree, roster=tree.roster(course / "roster.csv"), store=Store(stat
           executor=on_this_machine(2), clock=lambda: 1_760_000_000)
 (result,) = pipeline.grade(run, ["t1_toy"]).results
 found = [result.reference, *(team.examination for team in result.teams)]
-sys.exit(1 if any(each.status is Status.COULD_NOT_CHECK for each in found) else 0)
+sys.exit(3 if any(each.status is Status.COULD_NOT_CHECK for each in found) else 0)
 """
 
 
@@ -81,7 +81,7 @@ class Round:
             code = self._run_once()
             if code == 0:
                 return
-            assert code in (1, -9), f"the command ended with {code}"
+            assert code in (3, -9), f"the command ended with {code}"
         raise AssertionError("the class was never graded")
 
     @property
@@ -142,12 +142,16 @@ class Ours:
         everybody = _children(us, recursive=True)
         forkers = [child for child in _children(us) if "grader.examine.warm_process" in _words(child)]
         examining = [each for forker in forkers for each in _children(forker)]
-        zygotes = [each for each in everybody if any("zygote" in word for word in _words(each))]
+        zygotes = [child for child in _children(us) if child not in forkers]
         return cls(us, forkers, examining, zygotes, everybody)
 
     def one_examining(self, chance):
         """One examining process, or none."""
         return chance.sample(self.examining, min(1, len(self.examining)))
+
+    def one_zygote(self, chance):
+        """Bubblewrap around a zygote, with which the zygote and its sessions die, while it is used."""
+        return chance.sample(self.zygotes, 1) if self.examining and self.zygotes else []
 
     def with_sandboxes(self, chance):
         """An examining process, then what it started."""
@@ -161,7 +165,7 @@ KINDS = {
     "examining process": (7, lambda ours, chance: ours.one_examining(chance)),
     "examining process with its sandboxes": (3, lambda ours, chance: ours.with_sandboxes(chance)),
     "everything": (2, lambda ours, _: [ours.us, *ours.all] if ours.examining else []),
-    "zygote": (4, lambda ours, _: ours.zygotes),
+    "zygote": (4, lambda ours, chance: ours.one_zygote(chance)),
 }
 """What is killed together, the ones above before those below, with how often it is chosen."""
 
