@@ -67,6 +67,7 @@ def _run(options: argparse.Namespace, scratch: Path) -> int:
     pythons = {peer: python_of(peer, options.environments) for peer in PINS}
     before, submissions = os.getloadavg(), honest(min(options.runs, COUNT))
     costs = [] if options.no_costs else _costs(scratch, pythons, submissions)
+    _say("\n".join(cost_table(costs)))
     falls = {} if options.no_exploits else _falls(scratch, pythons)
     wrong = [line for cost in costs if cost.marks is not None for line in disagreements(cost, submissions)]
     report = "\n".join(_report(options, before, costs, falls, wrong)) + "\n"
