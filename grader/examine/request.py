@@ -157,8 +157,9 @@ def engine_digest() -> str:
     return f"{__version__}+{digest(folder_digest(package / part) for part in MEASURING_PACKAGES)[:16]}"
 
 
+@cache
 def environment_lock() -> str:
-    """Versions that a figure may depend on in its last digits."""
+    """Versions that a figure may depend on in its last digits, read once: each is a file to parse."""
     packages = " ".join(f"{name}={version(name)}" for name in LOCKED)
     return f"python={'.'.join(map(str, sys.version_info[:3]))} {packages}"
 
