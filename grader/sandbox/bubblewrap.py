@@ -23,7 +23,7 @@ from grader.sandbox.output import Tail
 from grader.sandbox.places import Places
 from grader.sandbox.seam import Ending, SessionSpec
 from grader.sandbox.stage import mount_points, staged
-from grader.sandbox.tree import TreeMeter
+from grader.sandbox.tree import BUBBLEWRAP_PROCESSES, TreeMeter
 from grader.sandbox.watchdog import SessionMeter, Watchdog, Watched
 
 WORKER = Path(__file__).with_name("worker.py")
@@ -87,12 +87,7 @@ class BubblewrapSandbox:
             stage = keep.enter_context(staged(spec.submission, user=user))
             leaf = self._foundation.create_leaf(spec, keep)
             started = self._launch(spec, stage=stage, leaf=leaf, keep=keep)
-            places = Places(started.inner)
-            keep.callback(places.close)
-            meter = leaf or TreeMeter(started.jail.pid, places, memory_mib=spec.limits.memory_mib)
-            session = BubblewrapSession(spec, started, places=places, meter=meter)
-            session.keep(keep.pop_all())
-        return session
+            return watched(spec, started, leaf, keep)
 
     def _launch(self, spec: SessionSpec, *, stage: Path, leaf: Leaf | None, keep: ExitStack) -> Started:
         with ExitStack() as brief:
@@ -147,6 +142,33 @@ class BubblewrapSandbox:
             *(tools.bwrap, "--args", str(launch.ARGUMENTS), "--"),
             *launch.inner_command(tools, limits, worker),
         ]
+
+
+def watched(
+    spec: SessionSpec,
+    started: Started,
+    leaf: Leaf | None,
+    keep: ExitStack,
+    *,
+    ours: int = BUBBLEWRAP_PROCESSES,
+) -> "BubblewrapSession":
+    """The session of what has started; it takes over what `keep` would give back.
+
+    Args:
+        spec: its limits.
+        started: its processes and descriptors.
+        leaf: its control group; None: what it uses is read from /proc.
+        keep: what is to be given back once it is closed.
+        ours: how many processes below `started.jail.pid`, with that one, are not the worker's.
+    """
+    places = Places(started.inner)
+    keep.callback(places.close)
+    pid = started.jail.pid
+    meter: Meter = leaf or TreeMeter(pid, places, memory_mib=spec.limits.memory_mib, ours=ours)
+    meter = gpu_memory.watched(meter, spec, pid)
+    session = BubblewrapSession(spec, started, places=places, meter=meter)
+    session.keep(keep.pop_all())
+    return session
 
 
 class BubblewrapSession:

@@ -15,16 +15,14 @@ from typing import Any
 
 from grader.errors import SandboxError
 from grader.sandbox import launch, view
-from grader.sandbox.bubblewrap import WORKER, BubblewrapSession, Started
+from grader.sandbox.bubblewrap import WORKER, BubblewrapSession, Started, watched
 from grader.sandbox.cgroup_leaf import Leaf
 from grader.sandbox.descriptors import memory_file
 from grader.sandbox.forked import ForkedJail, Handed, fork
 from grader.sandbox.foundation import Foundation
 from grader.sandbox.limits import FILES
-from grader.sandbox.places import Places
 from grader.sandbox.seam import SessionSpec
 from grader.sandbox.stage import shelved
-from grader.sandbox.tree import TreeMeter
 from grader.sandbox.zygote_process import IMPORTS, SHELF, Zygote, ZygoteAddress
 
 _MIB = 1024 * 1024
@@ -101,12 +99,7 @@ class WarmSandbox:
             copy = self._lay_out(spec, address, keep)
             leaf = self._foundation.create_leaf(spec, keep)
             started = self._fork(spec, address, copy, leaf, keep)
-            places = Places(started.inner)
-            keep.callback(places.close)
-            meter = leaf or TreeMeter(started.jail.pid, places, memory_mib=spec.limits.memory_mib, ours=_OURS)
-            session = BubblewrapSession(spec, started, places=places, meter=meter)
-            session.keep(keep.pop_all())
-        return session
+            return watched(spec, started, leaf, keep, ours=_OURS)
 
     def _zygote(self, spec: SessionSpec) -> ZygoteAddress:
         """One that fits; a zygote of our own that has died is replaced."""

@@ -77,7 +77,7 @@ seen = {
     "root": sorted(os.listdir("/")), "dev": sorted(os.listdir("/dev")), "etc": sorted(os.listdir("/etc")),
     "descriptors": os.listdir("/proc/self/fd")[:4], "host": os.uname().nodename, "main": __name__,
     "status": [line for line in open("/proc/self/status") if line.startswith(("Cap", "NoNew", "Seccomp:", "NSpid"))],
-    "limits": [line for line in open("/proc/self/limits") if "pending" not in line and "queue" not in line and "processes" not in line],
+    "limits": [line for line in open("/proc/self/limits") if "pending" not in line and "queue" not in line and "processes" not in line and "data" not in line],
     "network": open("/proc/net/dev").read().count(":"), "group": open("/proc/self/cgroup").read().count("grader"),
     "modes": [oct(os.stat(path).st_mode) for path in ("/", "/tmp", "/home", os.path.expanduser("~"), "/dev/shm", "/submission")],
     "ignored": [line for line in open("/proc/self/status") if line.startswith(("SigIgn", "SigCgt", "SigBlk"))],

@@ -116,11 +116,18 @@ def test_whoever_is_handed_zygotes_uses_them(monkeypatch, zygote):
     wait_until_gone(descendants(os.getpid()) - before)  # there is no zygote of its own
 
 
-@pytest.mark.parametrize("changed", [{"slot": SLOT + 1}, {"device": "cuda"}, {"threads": 2}, {"masks": ()}])
+@pytest.mark.parametrize("changed", [{"slot": SLOT + 1}, {"device": "cuda"}, {"threads": 2}])
 def test_a_zygote_that_does_not_fit_is_not_used(zygote, changed):
     idle = descendants(zygote._jail.pid)
     address = replace(zygote.address, **changed)
     with closing(WarmSandbox(zygotes=(address,), imports=()).start(SPEC)):
+        assert descendants(zygote._jail.pid) == idle
+
+
+def test_a_zygote_that_shows_what_must_be_hidden_is_not_used(zygote):
+    idle = descendants(zygote._jail.pid)
+    sandbox = WarmSandbox(zygotes=(zygote.address,), hidden=(Path("/usr/share"),), imports=())
+    with closing(sandbox.start(SPEC)):
         assert descendants(zygote._jail.pid) == idle
 
 
