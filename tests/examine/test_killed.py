@@ -112,7 +112,7 @@ class Round:
         while command.poll() is None:
             if KINDS[kind][1](Ours.below(us), self.chance):
                 return True
-            time.sleep(0.02)
+            time.sleep(0.05)
         return False
 
     def _kill(self, us, kind):
@@ -160,11 +160,11 @@ class Ours:
 
 KINDS = {
     "coordinator at any moment": (1, lambda ours, _: [ours.us]),
-    "coordinator": (4, lambda ours, _: [ours.us] if ours.examining else []),
-    "forker": (2, lambda ours, _: ours.forkers if ours.examining else []),
-    "examining process": (7, lambda ours, chance: ours.one_examining(chance)),
-    "examining process with its sandboxes": (3, lambda ours, chance: ours.with_sandboxes(chance)),
-    "everything": (2, lambda ours, _: [ours.us, *ours.all] if ours.examining else []),
+    "coordinator": (3, lambda ours, _: [ours.us] if ours.examining else []),
+    "forker": (1, lambda ours, _: ours.forkers if ours.examining else []),
+    "examining process": (9, lambda ours, chance: ours.one_examining(chance)),
+    "examining process with its sandboxes": (4, lambda ours, chance: ours.with_sandboxes(chance)),
+    "everything": (1, lambda ours, _: [ours.us, *ours.all] if ours.examining else []),
     "zygote": (4, lambda ours, chance: ours.one_zygote(chance)),
 }
 """What is killed together, the ones above before those below, with how often it is chosen."""
