@@ -126,6 +126,28 @@ MEMORY = (
         Limit.MEMORY,
         _BARRIER_MEMORY,
     ),
+    _bomb(
+        "socket-buffers",
+        Line.MEMORY,
+        "fill the kernel's buffers of many sockets, which are in nobody's resident set",
+        """
+        kept, sent = [], 0
+        while sent < 280 << 20:  # where nothing bounds it, it stops by itself, above its limit
+            kept += socket.socketpair()
+            for end in kept[-2:]:
+                end.setblocking(False)
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+                try:
+                    while sent < 280 << 20:
+                        sent += end.send(b"x" * 65536)
+                except OSError:
+                    continue
+        time.sleep(60)
+        """,
+        Limit.MEMORY,
+        "control group",
+        session_wall_s=6,
+    ),
 )
 
 

@@ -13,7 +13,8 @@ READING = (
         tried="open hidden checks, references, other submissions, results and credentials by their paths, "
         "directly, through /proc/1/root and through '..'",
         program="""
-        ways = ["", "/proc/1/root", "/proc/self/root", "/proc/1/cwd", "/submission/../..", "/oldroot",
+        ways = ["", "/proc/1/root", "/proc/self/root", "/proc/1/cwd", "/submission/../..",
+                "/oldroot", "/old", "/run/grader/old",
                 "/newroot", f"/proc/{known['grader_pid']}/root", "/proc/self/fd/0/../../../.."]
         got = [mark for way in ways for path in known["paths"].values() for mark in loot(way + path)]
         refused = {name: refusal(lambda: open(path)) for name, path in known["paths"].items()}
@@ -118,6 +119,28 @@ READING = (
         judge=nothing_got,
         barrier="only named descriptors are passed on",
         control="it reads a descriptor of its own",
+    ),
+    Attack(
+        id="reading/channels",
+        line=Line.READ,
+        tried="find sockets, pipes or namespaces left open to the grader or to what sessions are forked from",
+        program="""
+        own, mine = socket.socketpair()
+        targets = {}
+        for name in os.listdir("/proc/self/fd"):
+            try:
+                targets[int(name)] = os.readlink(f"/proc/self/fd/{name}")
+            except OSError:
+                continue
+        kinds = ("socket:", "pipe:", "anon_inode:", "mnt:", "net:", "user:", "pid:", "/memfd:")
+        found = {number: target for number, target in targets.items() if target.startswith(kinds)}
+        ours = {1, 2, CHANNEL, own.fileno(), mine.fileno()}
+        return {"works": own.fileno() in found,
+                "got": [f"{n} {t}" for n, t in found.items() if n not in ours]}
+        """,
+        judge=nothing_got,
+        barrier="only named descriptors are passed on",
+        control="it finds a pair of its own",
     ),
     Attack(
         id="reading/grader-source",
