@@ -72,6 +72,38 @@ def examined_here(examined):
     return partial(examined, LocalExecutor(slots=2), events=Events(), name="state-here")
 
 
+class Held:
+    """A submission that goes on only after it was let go: nothing depends on who is quick."""
+
+    def __init__(self, flag):
+        self._flag = flag
+        flag.touch()
+        wait = f"    while os.path.exists({str(flag)!r}):\n        time.sleep(0.05)\n"
+        self.source = "import os\nimport time\n\n" + RIGHT.replace("    return", f"{wait}    return")
+
+    def let_go(self):
+        """What is examined from now on takes no time."""
+        self._flag.unlink()
+
+
+@pytest.fixture
+def held(toy_tree, tmp_path):
+    """One such submission, and limits that it does not hit while it is held."""
+    path = toy_tree.assignment_dir("t1_toy") / "assignment.toml"
+    text = path.read_text()
+    for limit, allowed_s in {
+        "session_wall_s = 20": 200,
+        "question_s = 3": 200,
+        "examination_wall_s = 60": 200,
+    }.items():
+        assert limit in text
+        text = text.replace(limit, f"{limit.split()[0]} = {allowed_s}")
+    path.write_text(text)
+    held = Held(tmp_path / "held")
+    yield held
+    (tmp_path / "held").unlink(missing_ok=True)
+
+
 @pytest.fixture
 def class_of(toy_tree, tmp_path):
     """A class whose students handed these sources in; returns the folder of its course."""

@@ -19,7 +19,8 @@ from grader.examine.stored import load
 from grader.records import Status
 from tests.cluster.conftest import RIGHT, Events
 
-SLOW = f"import time\ntime.sleep(0.5)\n{RIGHT}"
+SLOW = "import time\n\n" + RIGHT.replace("    return", "    time.sleep(2)\n    return")
+"""Long enough to be killed in the middle."""
 
 
 def result(store, request):
@@ -79,7 +80,7 @@ def test_a_class_on_worker_processes_has_the_examinations_of_a_class_on_this_mac
 def test_every_result_arrives_once_when_a_worker_is_killed_in_mid_run(
     request_for, on_cluster, examined, examined_here
 ):
-    requests = [request_for(SLOW + f"\n# {n}\n", f"team{n}") for n in range(6)]
+    requests = [request_for((SLOW if n == 2 else RIGHT) + f"\n# {n}\n", f"team{n}") for n in range(6)]
     events = KillsWorkers(lambda team: team == "team2", times=1)
     there, here = examined(on_cluster("local:2"), requests, events), examined_here(requests)
     for request in requests:
@@ -93,7 +94,7 @@ def test_every_result_arrives_once_when_a_worker_is_killed_in_mid_run(
 def test_what_keeps_killing_its_worker_could_not_be_checked_and_costs_nobody_else_anything(
     request_for, on_cluster, examined
 ):
-    requests = [request_for(SLOW + f"\n# {n}\n", f"team{n}") for n in range(4)]
+    requests = [request_for((SLOW if n == 1 else RIGHT) + f"\n# {n}\n", f"team{n}") for n in range(4)]
     events = KillsWorkers(lambda team: team == "team1", times=100)
     store = examined(on_cluster("local:2"), requests, events)
     assert 100 - events.times == 3

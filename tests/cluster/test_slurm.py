@@ -11,7 +11,7 @@ import pytest
 from tests.cluster.conftest import RIGHT
 from tests.cluster.daemons import wait_until
 from tests.cluster.slurm_site import PROGRAMS, found_program, slurm_here
-from tests.cluster.test_command import SLOW, command, events_of, run
+from tests.cluster.test_command import command, events_of, run
 
 MISSING = [name for name in PROGRAMS if found_program(name) is None]
 
@@ -44,9 +44,8 @@ def slurm():
             slurm.cancel_all()
 
 
-def test_a_class_is_graded_in_slurm_jobs_although_a_node_dies(slurm, class_of, tmp_path, monkeypatch):
-    course = class_of(ada=SLOW, bob=RIGHT.replace("a + b", "a - b"))
-    here = run(course, "--json", "--state", str(tmp_path / "here"))
+def test_a_class_is_graded_in_slurm_jobs_although_a_node_dies(slurm, class_of, held, tmp_path, monkeypatch):
+    course = class_of(ada=held.source, bob=RIGHT.replace("a + b", "a - b"))
     (tmp_path / "night.toml").write_text(SETTINGS)
     monkeypatch.setenv("SLURM_CONF", str(slurm.configuration))
     arguments = ("--json", "--cluster", "slurm", "--cluster-config", str(tmp_path / "night.toml"))
@@ -59,7 +58,9 @@ def test_a_class_is_graded_in_slurm_jobs_although_a_node_dies(slurm, class_of, t
     ) as coordinator:
         wait_until(lambda: of("ada", "check"))
         kill_node_of(of("ada", "started")[0]["pid"], slurm)
+        held.let_go()
         there, _ = coordinator.communicate(timeout=100)
+    here = run(course, "--json", "--state", str(tmp_path / "here"))
     assert json.loads(there) == json.loads(here.stdout)
     assert len(of("ada", "retried")) == 1
     assert [len(of(team, "finished")) for team in ("reference", "ada", "bob")] == [1, 1, 1]
