@@ -78,6 +78,17 @@ def test_a_late_result_of_a_lost_lease_is_refused_and_its_artefacts_stay_out(lea
     assert leases.attempts("a")[0].reason == "its lease was not renewed in time"
 
 
+def test_an_owner_that_claims_a_key_again_cannot_finish_its_earlier_attempt(leases):
+    leases.offer(["a"])
+    late = leases.claim(["a"], ME, lease_s=-1)
+    leases.requeue_dead(OTHER)
+    again = leases.claim(["a"], ME, lease_s=60)
+    assert not leases.finish(late, "late", nothing)
+    assert leases.states(["a"]) == {"a": State.RUNNING}
+    assert leases.finish(again, "good", nothing)
+    assert leases.digest_of("a") == "good"
+
+
 def test_a_finish_whose_answer_was_lost_can_be_given_again(leases):
     leases.offer(["a"])
     attempt, published = leases.claim(["a"], ME, lease_s=60), []
