@@ -59,5 +59,5 @@ def test_every_module_says_in_its_first_line_what_it_is():
 def test_no_module_is_a_bag_of_things():
     for path in (ROOT / "grader").rglob("*.py"):
         assert path.stem not in {"utils", "helpers", "misc", "common"}, path
-        if path.name != "worker.py":  # goes into the sandbox as one file
+        if path.name not in {"worker.py", "zygote.py"}:  # each goes into the sandbox as one file
             assert len(path.read_text(encoding="utf-8").splitlines()) <= 350, path
