@@ -66,7 +66,7 @@ def test_a_running_attempt_is_not_disturbed_by_an_offer(leases):
 
 def test_a_late_result_of_a_lost_lease_is_refused_and_its_artefacts_stay_out(leases):
     leases.offer(["a"])
-    late = leases.claim(["a"], OTHER, lease_s=0)
+    late = leases.claim(["a"], OTHER, lease_s=-1)
     assert leases.requeue_dead(ME) == ("a",)
     attempt, published = leases.claim(["a"], ME, lease_s=60), []
     assert not leases.finish(late, "late", lambda: published.append("late"))
