@@ -5,7 +5,8 @@ from grader.attacks.exhaustion import EXHAUSTION
 from grader.attacks.network import NETWORK
 from grader.attacks.outliving import HANDING_BACK, OUTLIVING, POISON
 from grader.attacks.privileges import KERNEL, PRIVILEGES, SIGNALS
-from grader.attacks.reading import READING, WRITING
+from grader.attacks.reading import READING
+from grader.attacks.writing import WRITING
 from grader.errors import ConfigurationError
 
 FAMILIES: dict[str, tuple[Attack, ...]] = {
