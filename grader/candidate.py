@@ -25,6 +25,7 @@ from grader.errors import (
     SandboxError,
     WrongAnswer,
 )
+from grader.no_value import NoValue
 from grader.records import NOT_IMPLEMENTED, Prepared
 from grader.sandbox.conversation import Conversation
 from grader.sandbox.frames import Complaint, Ref
@@ -217,7 +218,7 @@ class Prop:
         return RemoteCallable(self._candidate, target, "", f"`{name}`")
 
 
-class Remote:
+class Remote(NoValue):
     """A handle of an object that is kept in the worker. Its attributes are methods that can be called."""
 
     def __init__(self, candidate: Candidate, ref: Ref) -> None:

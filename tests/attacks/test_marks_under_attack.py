@@ -51,11 +51,7 @@ CLASS = {
             "    __hash__ = object.__hash__\n    __sub__ = __rsub__ = __abs__ = lambda self, *_: 0.0\n"
             "def add(a, b):\n    return Any()\n\ndef mean_of(n):\n    return Any()\n"
         ),
-        (
-            0,
-            None,
-            0,
-        ),  # a check of the toy course calculates with it unseen: a person looks, and it earns nothing
+        NOTHING,
     ),
     "not-a-number": (f"{ADD}\ndef mean_of(n):\n    return float('nan')\n", ONLY_ADD),
     "endless-number": (f"{ADD}\ndef mean_of(n):\n    return float('inf')\n", ONLY_ADD),
