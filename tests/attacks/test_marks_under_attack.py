@@ -154,7 +154,7 @@ def test_no_attack_is_taken_for_a_failure_of_ours(graded):
     examinations = examinations_of(graded)
     assert len(examinations) == len({source for source, _ in CLASS.values()}) + 1, "and the reference"
     unchecked = [found.team for found in examinations if found.status is Status.COULD_NOT_CHECK]
-    assert unchecked == ["object-that-answers-everything"]
+    assert unchecked == []
     assert len(list(grades.marksheets("t1_toy"))) == len(CLASS)
 
 
