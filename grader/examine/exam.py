@@ -183,6 +183,8 @@ class Exam:
         if not folder.exists():
             folder.mkdir()
             for path in sorted(Path(work.folder).rglob("*.py")):
+                if not path.is_file():
+                    continue  # a folder may have such a name, and must not break every check
                 copy = folder / path.relative_to(work.folder)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, copy)

@@ -56,6 +56,13 @@ def test_a_fresh_worker_remembers_nothing_of_another(toy_material, toy_work, tmp
     assert exam.usage().sessions == 2
 
 
+def test_a_folder_that_is_named_like_a_python_file_spares_nobody_the_checks(exam, toy_work):
+    folder = Path(toy_work(RIGHT).folder)
+    (folder / "notes.py").mkdir()
+    (folder / "notes.py" / "more.py").write_text("seen = 1\n")
+    assert exam.shared("count").add(1, 2) == 3
+
+
 def test_no_question_is_asked_once_the_time_for_the_examination_is_used_up(exam, clock):
     assert exam.shared("count").add(1, 2) == 3
     clock.now = 61.0
