@@ -4,6 +4,7 @@ It sees what is there when it looks: memory is watched, not bounded; what dies b
 """
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ _MIB = 1024 * 1024
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 BUBBLEWRAP_PROCESSES = 2
 """bwrap outside, and process 1 inside."""
+_SIZE = re.compile(r"^(\w+):[ \t]+([0-9]+) kB$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def _walk(pid: int) -> Iterator[_Process]:
 
 
 def _look(pid: int) -> _Process:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    fields = _text(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
     memory = _fields(Path(f"/proc/{pid}/status"))
     return _Process(
         pid=pid,
@@ -122,9 +124,13 @@ def _proportional(process: _Process) -> tuple[float, float]:
 
 
 def _fields(path: Path) -> dict[str, float]:
-    """The `Name:  number kB` lines, in MiB."""
-    rows = (line.split() for line in path.read_text().splitlines() if line.endswith(" kB"))
-    return {row[0].rstrip(":"): int(row[1]) / 1024 for row in rows}
+    """The `Name:  number kB` lines, in MiB; among others there is a name that the process gives itself."""
+    return {name: int(count) / 1024 for name, count in _SIZE.findall(_text(path))}
+
+
+def _text(path: Path) -> str:
+    """A process may call itself by bytes that are no text."""
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def _anonymous_files(pids: list[int]) -> float:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.sandbox.tree import _Process, _proportional
+from grader.sandbox.tree import _look, _Process, _proportional
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -19,6 +19,17 @@ def test_a_process_that_ends_between_two_looks_is_not_counted_with_all_that_it_s
                 break
         seen_before = _Process(pid=child.pid, cpu_s=0.0, threads=1, private_mib=220.0, shared_mib=5.0)
         assert _proportional(seen_before) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("name", [b"a kB", b"9 kB", b"\xff\xfe", b") Z 1 1 1", b"\nRssAnon: 1 kB"])
+def test_no_name_that_a_process_gives_itself_disturbs_its_measurement(name):
+    program = f"import ctypes; ctypes.CDLL(None).prctl(15, {name!r}, 0, 0, 0); print(flush=True); input()"
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        seen = _look(child.pid)
+        child.kill()
+    assert (seen.threads, seen.private_mib > 1) == (1, True)
 
 
 def _status(pid):

@@ -103,6 +103,17 @@ def test_a_worker_that_ends_by_itself_is_told_by_its_exit_code(start):
     assert (ending.exit_code, ending.limit) == (7, None)
 
 
+def test_no_name_that_a_worker_gives_itself_ends_its_watch():
+    sandbox = WarmSandbox(imports=(), only_watch_memory=True)
+    program = (
+        SAY + "import ctypes, time; ctypes.CDLL(None).prctl(15, b'a kB', 0, 0, 0); time.sleep(0.2); say(1)"
+    )
+    sandbox._program = f"{program}; channel.close(); sys.exit(3)".encode()
+    with closing(sandbox), closing(sandbox.start(SPEC)) as session:
+        assert hear(session) == 1
+        assert (session.close().exit_code, session.close().limit) == (3, None)
+
+
 def test_a_worker_that_crashes_is_told_by_its_signal(start):
     _, ending = run(start, "say(1); channel.close(); os.kill(os.getpid(), 11)")
     assert (ending.exit_code, ending.limit) == (-11, None)
