@@ -253,7 +253,7 @@ def test_the_command_says_what_ran_where_with_which_seeds_and_what_came_of_it(gr
         "3 gradings from the store changed 0 marks; 1 examinations from scratch changed 0",
         "seed 11, noise 1 to 3", "5 examinations in the sandbox fake", "5 of them run by this command",
         "the rounds with more, which `grader grade` adds where noise leaves points open, are left out",
-        "cores, ", "torch=2.", "engine 0.3.0.dev0+", "two gradings differ",
+        "cores, ", "torch=2.", "engine 0.4.0.dev0+", "two gradings differ",
     ):  # fmt: skip
         assert words in said.stdout, words
     again = grader().stdout
