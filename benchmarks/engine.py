@@ -31,12 +31,14 @@ def main() -> None:
     parser.add_argument("--sandbox", default="auto")
     parser.add_argument("--out", type=Path, help="Where to write the report; by default it is printed.")
     asked = parser.parse_args()
-    runs = [_grade_class(teams, slots=asked.slots, sandbox=asked.sandbox) for teams in asked.teams]
     command = f"python benchmarks/engine.py --teams {' '.join(map(str, asked.teams))} --slots {asked.slots}"
-    text = report(runs, machine_lines(command))
-    if asked.out:
-        asked.out.write_text(text, encoding="utf-8")
-    else:
+    runs: list[Graded] = []
+    for teams in asked.teams:
+        runs.append(_grade_class(teams, slots=asked.slots, sandbox=asked.sandbox))
+        text = report(runs, machine_lines(command))
+        if asked.out:  # after every class, for the largest takes its time
+            asked.out.write_text(text, encoding="utf-8")
+    if not asked.out:
         print(text)
 
 
