@@ -1,7 +1,10 @@
 """The repository itself: what is promised about its layout, its dependencies and its documents."""
 
+import os
 import re
+import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -41,6 +44,25 @@ def test_every_dependency_is_pinned():
     for name in dependencies():
         assert f"\n{name.lower()}==" in pins, name
     assert "\ntorch==2.13.0\n" in pins
+
+
+def test_nothing_is_missing_for_a_user_whose_path_has_no_system_folders(tmp_path):
+    """Debian gives ordinary users no /usr/sbin, and ldconfig is there."""
+    for name in ("bwrap", "git", "grep", "sh", "id"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    refuses = tmp_path / "apt-get"  # so that what counts as missing is never installed from here
+    refuses.write_text("#!/bin/sh\nexit 1\n")
+    refuses.chmod(0o755)
+    command = [shutil.which("make"), "--no-print-directory", "system", f"PYTHON={sys.executable}"]
+    asked = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (asked.returncode, asked.stdout) == (0, ""), asked.stdout + asked.stderr
 
 
 def test_links_between_documents_lead_somewhere():
