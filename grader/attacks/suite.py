@@ -10,8 +10,10 @@ from grader.attacks.bait import planted
 from grader.attacks.catalogue import ATTACKS
 from grader.attacks.verdicts import judge
 from grader.errors import ConfigurationError, SandboxError
-from grader.sandbox.choose import Facts, available, choose
+from grader.sandbox.choose import available, choose
+from grader.sandbox.preference import allowing_degraded
 from grader.sandbox.seam import Sandbox
+from grader.sandbox.tiers import Facts
 
 FIRST_SLOT = 1000
 """Sessions of attacks run as users that no examination has."""
@@ -44,7 +46,7 @@ def sandboxes_to_attack(preference: str) -> tuple[str, ...]:
     """
     by_name = {facts.name: facts for facts in available()}
     facts = by_name.get(preference)
-    if facts is not None and not facts.isolates:
+    if facts is not None and not facts.isolates and not facts.is_degraded:
         raise ConfigurationError(
             f"the sandbox {preference!r} does not isolate ({facts.detail}): the attacks would hit this very "
             "machine, so they are not run in it; choose one that isolates"
@@ -63,7 +65,7 @@ def run(name: str, *, attacks: Sequence[Attack] = ATTACKS, tell: Tell = lambda _
         SandboxError: no session can be started in it.
     """
     (name,) = sandboxes_to_attack(name)
-    sandbox = choose(name)
+    sandbox = choose(allowing_degraded(name))
     return Report(sandbox.name, tuple(run_against(sandbox, attacks=attacks, tell=tell)))
 
 
@@ -80,7 +82,7 @@ def run_against(
     Raises:
         SandboxError: the sandbox does not isolate, or no session can be started in it.
     """
-    if not sandbox.isolates:
+    if not sandbox.isolates and not sandbox.is_degraded:
         raise SandboxError(f"{sandbox.name} does not isolate; attacks are never run in it")
     slot = FIRST_SLOT + secrets.randbelow(1000)
     with planted() as bait, opened(sandbox, bait, slot=slot) as where:

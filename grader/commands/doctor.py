@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from grader.commands.options import OK, PERSON_NEEDED, reported
+from grader.commands.options import OK, PERSON_NEEDED, SANDBOXES, reported
 
 
 @click.command()
@@ -16,7 +16,7 @@ from grader.commands.options import OK, PERSON_NEEDED, reported
     "--sandbox",
     default="auto",
     show_default=True,
-    type=click.Choice(["auto", "warm", "bubblewrap", "process", "fake"]),
+    type=click.Choice(SANDBOXES),
     help="With --attack: which sandbox; 'auto' for all that isolate and work here.",
 )
 @click.option("--json", "form", flag_value="json", help="Print facts or findings as JSON.")
@@ -32,7 +32,8 @@ def doctor(*, is_attack: bool, sandbox: str, form: str | None, only: str) -> Non
 
     With --attack, programs that try to read secrets, reach the network, use up the machine, gain privileges
     and outlive their session run inside each sandbox, under small limits; it takes a minute or two and exits
-    with 0 only if all of them were contained. Example: grader doctor --attack --sandbox bubblewrap
+    with 0 only if all of them were contained. 'auto' leaves out 'landlock', which does not contain all; name
+    it to see which. Example: grader doctor --attack --sandbox bubblewrap
     """
     sys.exit(_attack(sandbox, form, only) if is_attack else _tell(form))
 

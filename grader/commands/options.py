@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from grader.errors import ConfigurationError, GraderError
+from grader.sandbox.preference import allowing_degraded
 
 OK, PERSON_NEEDED, BAD_DATA, OUR_FAILURE, INTERRUPTED = 0, 1, 3, 4, 130
 
@@ -42,13 +43,32 @@ course_option = click.option(
     envvar="GRADER_COURSE",
     help="Folder with course.toml; by default the one that the current folder is in.",
 )
-sandbox_option = click.option(
-    "--sandbox",
-    default="auto",
-    show_default=True,
-    type=click.Choice(["auto", "warm", "bubblewrap", "process", "fake"]),
-    help="What isolates the submissions. 'process' and 'fake' do not isolate.",
-)
+SANDBOXES = ("auto", "warm", "bubblewrap", "landlock", "process", "fake")
+
+
+def sandbox_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --sandbox and --allow-degraded; the command gets both as one word, `sandbox`."""
+
+    @click.option(
+        "--sandbox",
+        default="auto",
+        show_default=True,
+        type=click.Choice(SANDBOXES),
+        help="What isolates the submissions. 'process' and 'fake' do not, 'landlock' does not stop all.",
+    )
+    @click.option(
+        "--allow-degraded",
+        is_flag=True,
+        help="Use 'landlock' (tier C, docs/sandbox.md) where nothing isolates: for containers, never for "
+        "code that may be hostile.",
+    )
+    @wraps(command)
+    def wrapper(*args: Any, sandbox: str, allow_degraded: bool, **kwargs: Any) -> Any:
+        return command(*args, sandbox=allowing_degraded(sandbox) if allow_degraded else sandbox, **kwargs)
+
+    return wrapper
+
+
 state_url_option = click.option(
     "--state-url",
     default="",

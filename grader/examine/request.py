@@ -70,7 +70,7 @@ class ExamRequest(Record):
     work: Work
     material: Material
     sandbox: str
-    """Backend that was asked for: auto, bubblewrap, process, fake."""
+    """Backend that was asked for, with leave to use a degraded one or without: auto, landlock+degraded."""
     seed: int
     groups: tuple[str, ...]
     """Folders of checks to run; self-check runs the public ones only."""

@@ -8,6 +8,7 @@ from grader.errors import SandboxError
 from grader.examine.imports import of_solutions
 from grader.examine.request import ExamRequest
 from grader.sandbox.foundation import Foundation
+from grader.sandbox.preference import plain
 from grader.sandbox.zygote_process import VARIABLE, Zygote, to_variable
 
 WITH_ZYGOTES = ("auto", "warm")
@@ -45,7 +46,7 @@ class SlotZygotes:
         Raises:
             SandboxError: something of the one before survives.
         """
-        if request.sandbox not in WITH_ZYGOTES:
+        if plain(request.sandbox) not in WITH_ZYGOTES:
             return Handed()
         imports = self._imports_for(Path(request.material.reference.folder))
         kind = (request.material.hidden_folders, request.session_device, imports)

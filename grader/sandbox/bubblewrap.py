@@ -20,7 +20,7 @@ from grader.sandbox.foundation import Foundation
 from grader.sandbox.jail import Jail, Processes, spawn, wait_or_explain
 from grader.sandbox.limits import Meter
 from grader.sandbox.output import Tail
-from grader.sandbox.places import Places
+from grader.sandbox.places import Measured, Places
 from grader.sandbox.seam import Ending, SessionSpec
 from grader.sandbox.stage import mount_points, staged
 from grader.sandbox.tree import BUBBLEWRAP_PROCESSES, TreeMeter
@@ -50,6 +50,7 @@ class BubblewrapSandbox:
     """Starts sessions under bubblewrap."""
 
     isolates = True
+    is_degraded = False
 
     def __init__(
         self, *, program: Path = WORKER, hidden: tuple[Path, ...] = (), only_watch_memory: bool = False
@@ -174,7 +175,7 @@ def watched(
 class BubblewrapSession:
     """One worker and its watchdog."""
 
-    def __init__(self, spec: SessionSpec, started: Started, *, places: Places, meter: Meter) -> None:
+    def __init__(self, spec: SessionSpec, started: Started, *, places: Measured, meter: Meter) -> None:
         """Begin to watch what has started."""
         tail = Tail(started.output)
         meter = gpu_memory.watched(meter, spec, started.jail.pid)

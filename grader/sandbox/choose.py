@@ -9,39 +9,35 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from grader.course.model import Limits
 from grader.errors import SandboxError
 from grader.sandbox import cgroup, gpu, launch
 from grader.sandbox.bubblewrap import BubblewrapSandbox
+from grader.sandbox.landlock import LandlockSandbox
+from grader.sandbox.preference import allows_degraded, plain
 from grader.sandbox.seam import Ending, Sandbox, SessionSpec
 from grader.sandbox.seccomp import build_filter
+from grader.sandbox.tiers import ALLOW, Facts, tiers
 from grader.sandbox.view import find_interpreter
 from grader.sandbox.warm import WarmSandbox
 from grader.sandbox.zygote_process import ZygoteAddress, from_environment
 
-PREFERENCES = ("auto", "warm", "bubblewrap", "process", "fake")
+PREFERENCES = ("auto", "warm", "bubblewrap", "landlock", "process", "fake")
 _SYSTEM_SWITCHES = (
     "user.max_user_namespaces",
     "kernel.unprivileged_userns_clone",
     "kernel.apparmor_restrict_unprivileged_userns",
 )
 
+DEGRADED = (
+    "the sandbox 'landlock' (tier C) is degraded: it hides what files hold and refuses the network, but "
+    "memory and disk are watched and not bounded, and names and sizes of this machine's files are not hidden"
+)
 _PROBE = Path(__file__).with_name("probe.py")
 _TRIAL_S = 20
-
-
-@dataclass(frozen=True)
-class Facts:
-    """One way of running a submission on this machine."""
-
-    name: str
-    is_usable: bool
-    isolates: bool
-    detail: str
-    """What it is, or why it cannot be used and what to do."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ class Machine:
 
     def as_dict(self) -> dict[str, object]:
         """For `--json`."""
-        return {**asdict(self), "isolates": self.isolates}
+        return {**asdict(self), "isolates": self.isolates, "tiers": tiers(self.sandboxes)}
 
     def text(self) -> str:
         """For a terminal, one fact a line."""
@@ -78,6 +74,7 @@ class Machine:
             "GPUs": ", ".join(map(str, self.gpus)) or "none",
             "python": ", ".join(self.python),
         }
+        rows |= tiers(self.sandboxes)
         rows |= {f"sandbox {facts.name!r}": _verdict(facts) for facts in self.sandboxes}
         return "\n".join(f"{name:<22}{value}" for name, value in rows.items())
 
@@ -94,27 +91,53 @@ def choose(
     single examination may cost more than it saves; else bubblewrap.
 
     Args:
-        preference: "auto", "warm", "bubblewrap", "process" or "fake".
+        preference: one of `PREFERENCES`, with leave to use a degraded one or without; see `preference`.
         hidden: folders that no session may see, wherever they lie: the course, its state.
         zygotes: those that are kept for us; by default those that the environment names.
 
     Raises:
         SandboxError: it cannot be used here; the message says how to get one.
     """
+    may_degrade, preference = allows_degraded(preference), plain(preference)
     if preference not in PREFERENCES:
         raise SandboxError(f"unknown sandbox {preference!r}; known are {', '.join(PREFERENCES)}")
     if preference == "process":
         return _load("process", "ProcessSandbox")
     if preference == "fake":
         return _load("fake", "FakeSandbox")
+    if preference == "landlock":
+        return _degraded(may_degrade=may_degrade, hidden=hidden)
     zygotes = from_environment(os.environ) if zygotes is None else zygotes
     if zygotes and preference in {"auto", "warm"}:
         return WarmSandbox(hidden=hidden, zygotes=zygotes)
     facts = try_warm() if preference == "warm" else try_bubblewrap()
+    if not facts.is_usable and preference == "auto":
+        return _instead(facts.detail, may_degrade=may_degrade, hidden=hidden)
     if not facts.is_usable:
-        hint = "; `--sandbox process` runs code without isolation: use it for your own alone"
-        raise SandboxError(f"{facts.detail}{hint if preference == 'auto' else ''}")
+        raise SandboxError(facts.detail)
     return (WarmSandbox if preference == "warm" else BubblewrapSandbox)(hidden=hidden)
+
+
+def _instead(problem: str, *, may_degrade: bool, hidden: tuple[Path, ...]) -> Sandbox:
+    """What "auto" takes where nothing isolates."""
+    facts = try_landlock()
+    if facts.is_usable and may_degrade:
+        return LandlockSandbox(hidden=hidden)
+    hint = "`--sandbox process` runs code without isolation: use it for your own alone"
+    if facts.is_usable:
+        hint = (
+            f"with {ALLOW} sessions run in tier C, which does not stop everything (docs/sandbox.md); {hint}"
+        )
+    raise SandboxError(f"{problem}; {hint}")
+
+
+def _degraded(*, may_degrade: bool, hidden: tuple[Path, ...]) -> Sandbox:
+    if not may_degrade:
+        raise SandboxError(f"{DEGRADED}; add {ALLOW} to use it all the same")
+    facts = try_landlock()
+    if not facts.is_usable:
+        raise SandboxError(facts.detail)
+    return LandlockSandbox(hidden=hidden)
 
 
 def available() -> tuple[Facts, ...]:
@@ -122,6 +145,7 @@ def available() -> tuple[Facts, ...]:
     return (
         try_bubblewrap(),
         try_warm(),
+        try_landlock(),
         Facts("process", is_usable=True, isolates=False, detail="no isolation, for one's own code alone"),
         Facts(
             "fake", is_usable=True, isolates=False, detail="runs in our own process, for tests of the grader"
@@ -139,7 +163,13 @@ def try_warm() -> Facts:
     return _try("warm", lambda: WarmSandbox(program=_PROBE, imports=()))
 
 
-def _try(name: str, make: Callable[[], BubblewrapSandbox | WarmSandbox]) -> Facts:
+def try_landlock() -> Facts:
+    """The same without namespaces."""
+    facts = _try("landlock", lambda: LandlockSandbox(program=_PROBE))
+    return replace(facts, isolates=False, is_degraded=True)
+
+
+def _try(name: str, make: Callable[[], BubblewrapSandbox | WarmSandbox | LandlockSandbox]) -> Facts:
     try:
         sandbox = make()
         ending = _run_to_its_end(sandbox)
@@ -148,7 +178,8 @@ def _try(name: str, make: Callable[[], BubblewrapSandbox | WarmSandbox]) -> Fact
     if ending.exit_code != 0:
         detail = f"python does not run inside: {ending.output or ending.limit or ending.exit_code}"
         return Facts(name, is_usable=False, isolates=True, detail=detail)
-    because = f"; no tier A: {sandbox.tier_b_because}" if sandbox.tier_b_because else ""
+    reason = "" if isinstance(sandbox, LandlockSandbox) else sandbox.tier_b_because
+    because = f"; no tier A: {reason}" if reason else ""
     return Facts(name, is_usable=True, isolates=True, detail=f"{sandbox.name}{because}")
 
 

@@ -31,6 +31,7 @@ class FakeSandbox:
 
     name = "fake (same process)"
     isolates = False
+    is_degraded = False
 
     def __init__(self, script: Sequence[bytes | Move] | None = None, *, ending: Ending | None = None) -> None:
         """Say what a session does.

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import Protocol
 
 from grader.sandbox.view import WRITABLE
 
@@ -18,6 +19,18 @@ class Filling:
     total_mib: float = 0.0
     is_full: bool = False
     files: int = 0
+
+
+class Measured(Protocol):
+    """Where a session writes to, however that is measured."""
+
+    def measure(self) -> Filling:
+        """How much is there now."""
+        ...
+
+    def close(self) -> None:
+        """Let go."""
+        ...
 
 
 class Places:

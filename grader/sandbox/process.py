@@ -39,6 +39,7 @@ class ProcessSandbox:
 
     name = "process (no isolation)"
     isolates = False
+    is_degraded = False
     does_not_isolate = (
         "the code runs as you: it can read and change your files, use the network, see this program and your "
         "other processes, and leave processes behind; the number of processes and the disk have no limit, "

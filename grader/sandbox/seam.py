@@ -65,6 +65,11 @@ class Sandbox(Protocol):
         """False when hostile code must not be run in it."""
         ...
 
+    @property
+    def is_degraded(self) -> bool:
+        """True when it does not isolate and yet stops much: used where somebody has allowed just that."""
+        ...
+
     def start(self, spec: SessionSpec) -> Session:
         """Start a worker.
 

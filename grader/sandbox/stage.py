@@ -4,8 +4,10 @@ A bind mount shows its source in /proc/self/mountinfo, and a submission's path n
 is given a copy whose path says nothing.
 """
 
+import contextlib
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +37,7 @@ def staged(submission: Path | None, *, user: int | None) -> Iterator[Path]:
             _give(stage, user)
         yield stage
     finally:
-        shutil.rmtree(stage)
+        remove_tree(stage)
 
 
 @contextmanager
@@ -62,7 +64,23 @@ def shelved(submission: Path, shelf: Path, *, user: int | None) -> Iterator[str]
 def _sweep(parent: Path) -> None:
     """Remove what a killed grader left behind; what belongs to other users stays."""
     for folder in left_behind(parent):
-        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            remove_tree(folder)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder in which hostile code may have written: nested without end, closed to its owner.
+
+    Raises:
+        OSError: it is still there.
+    """
+    with contextlib.suppress(OSError, RecursionError):
+        shutil.rmtree(folder)
+        return
+    for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+        subprocess.run([*command, "--", str(folder)], capture_output=True, check=False)
+    if folder.exists():
+        raise OSError(f"{folder} of a session cannot be removed; remove it by hand")
 
 
 def copy_tree(source: Path, target: Path) -> None:

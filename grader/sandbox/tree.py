@@ -11,7 +11,7 @@ from pathlib import Path
 
 from grader.errors import SandboxError
 from grader.sandbox.limits import Reading
-from grader.sandbox.places import Places
+from grader.sandbox.places import Measured
 
 _MIB = 1024 * 1024
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
@@ -35,7 +35,7 @@ class TreeMeter:
     """Measures the tree below bubblewrap, in which a pid namespace keeps every descendant."""
 
     def __init__(
-        self, pid: int, places: Places, *, memory_mib: float, ours: int = BUBBLEWRAP_PROCESSES
+        self, pid: int, places: Measured, *, memory_mib: float, ours: int = BUBBLEWRAP_PROCESSES
     ) -> None:
         """Watch the tree below `pid`.
 

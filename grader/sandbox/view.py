@@ -103,7 +103,7 @@ def isolation(*, can_nest: bool = False) -> list[str]:
     ]
 
 
-def environment(executable: Path, *, threads: int, libraries: Iterable[str] = ()) -> list[str]:
+def variables(executable: Path, *, threads: int, libraries: Iterable[str] = ()) -> dict[str, str]:
     """The few variables that a session has.
 
     Args:
@@ -112,7 +112,7 @@ def environment(executable: Path, *, threads: int, libraries: Iterable[str] = ()
         libraries: folders of shared libraries outside the usual ones.
     """
     count = str(threads)
-    variables = {
+    known = {
         "PATH": f"{executable.parent}:/usr/bin:/bin",
         "HOME": HOME,
         "TMPDIR": "/tmp",  # noqa: S108 - inside the sandbox
@@ -126,8 +126,14 @@ def environment(executable: Path, *, threads: int, libraries: Iterable[str] = ()
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     }
     if folders := ":".join(libraries):
-        variables["LD_LIBRARY_PATH"] = folders
-    return ["--clearenv", *(part for item in variables.items() for part in ("--setenv", *item))]
+        known["LD_LIBRARY_PATH"] = folders
+    return known
+
+
+def environment(executable: Path, *, threads: int, libraries: Iterable[str] = ()) -> list[str]:
+    """`variables` as arguments."""
+    known = variables(executable, threads=threads, libraries=libraries)
+    return ["--clearenv", *(part for item in known.items() for part in ("--setenv", *item))]
 
 
 def system_links() -> dict[str, str]:

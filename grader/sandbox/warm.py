@@ -37,6 +37,7 @@ class WarmSandbox:
     """Starts sessions by forking zygotes: those it is handed, else its own, one per slot and device."""
 
     isolates = True
+    is_degraded = False
 
     def __init__(
         self,

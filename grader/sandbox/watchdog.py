@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from grader.course.model import Limits
 from grader.sandbox.limits import Breach, Meter, Reading, find_breach
 from grader.sandbox.output import Tail
-from grader.sandbox.places import Places
+from grader.sandbox.places import Measured
 
 INTERVAL_S = 0.05
 
@@ -30,7 +30,7 @@ class Watched:
 class SessionMeter:
     """Adds to the use of memory, CPU and processes what the session's owner knows: clock, disk, output."""
 
-    def __init__(self, resources: Meter, places: Places, tail: Tail) -> None:
+    def __init__(self, resources: Meter, places: Measured, tail: Tail) -> None:
         """Start the clock."""
         self._started = time.monotonic()
         self._resources = resources
