@@ -79,7 +79,8 @@ def phases_cpu_s(run: Graded) -> tuple[float, float, float]:
 def window_table(run: Graded, windows: int = 10) -> list[str]:
     """Equal parts of the examinations of one class: does the last cost what the first did?"""
     last = max(sample.examined for sample in run.samples)
-    edges = [next(s for s in run.samples if s.examined >= last * i / windows) for i in range(windows + 1)]
+    ends = [max(1.0, last * i / windows) for i in range(windows + 1)]  # the first has the start of all forks
+    edges = [next(s for s in run.samples if s.examined >= end) for end in ends]
     return _head(WINDOW_COLUMNS) + [_window_line(before, after) for before, after in pairwise(edges)]
 
 
