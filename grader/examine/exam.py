@@ -27,6 +27,9 @@ RESTARTS: Mapping[type[CandidateError], int] = MappingProxyType({CandidateTimeou
 Waiting for an answer in vain takes long, dying does not; after that every later check fails at once.
 """
 
+STARTING_S = 30
+"""Time that a worker has however late it begins; to run out of it while starting would count as our fault."""
+
 
 class Exam:
     """One examination in progress. Opens workers, keeps the clock, and collects what the checks record."""
@@ -172,9 +175,9 @@ class Exam:
         return {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.py"))}
 
     def _limits_now(self) -> Limits:
-        """The limits of a session that starts now: it may not outlive the examination."""
+        """The limits of a session that starts now: it may outlive the examination by its start alone."""
         limits = self.assignment.limits
-        left_s = max(1, int(self._started + limits.examination_wall_s - self._clock()))
+        left_s = max(STARTING_S, int(self._started + limits.examination_wall_s - self._clock()))
         return limits.model_copy(update={"session_wall_s": min(limits.session_wall_s, left_s)})
 
     def _code_of(self, work: Work) -> Path:

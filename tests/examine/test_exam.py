@@ -4,8 +4,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from grader.course.model import Limits
 from grader.errors import CandidateTimeout
-from grader.examine.exam import Exam
+from grader.examine.exam import STARTING_S, Exam
 from grader.examine.fixtures import with_interval
 from grader.examine.request import new_request
 from grader.sandbox.choose import choose
@@ -28,6 +29,17 @@ def clock():
 @pytest.fixture
 def exam(toy_work, toy_material, tmp_path, clock):
     request = new_request(toy_work(RIGHT), toy_material, sandbox="fake", seed=11)
+    exam = Exam(request, choose("fake"), artifacts_folder=tmp_path / "artifacts", clock=clock)
+    yield exam
+    exam.close()
+
+
+@pytest.fixture
+def long_exam(toy_work, toy_material, tmp_path, clock):
+    limits = Limits(session_wall_s=100, examination_wall_s=120)
+    assignment = toy_material.assignment.model_copy(update={"limits": limits})
+    material = toy_material.model_copy(update={"assignment": assignment})
+    request = new_request(toy_work(RIGHT), material, sandbox="fake", seed=11)
     exam = Exam(request, choose("fake"), artifacts_folder=tmp_path / "artifacts", clock=clock)
     yield exam
     exam.close()
@@ -119,12 +131,19 @@ def test_what_could_not_be_measured_has_no_number():
     assert figure.low is None
 
 
-def test_a_worker_may_live_no_longer_than_the_examination(exam, clock):
+def test_a_worker_may_live_no_longer_than_the_examination(long_exam, clock):
     clock.now = 45.5
-    with pytest.raises(CandidateTimeout), exam.fresh("count") as late:
-        assert late.limits.session_wall_s == 14
-        clock.now = 60.5
-        exam.check_time()
+    with pytest.raises(CandidateTimeout), long_exam.fresh("count") as late:
+        assert late.limits.session_wall_s == 74
+        clock.now = 120.5
+        long_exam.check_time()
+
+
+def test_whoever_uses_up_the_time_cannot_make_the_next_worker_fail_to_start(long_exam, clock):
+    clock.now = 119.9
+    with long_exam.fresh("count") as late:
+        assert late.limits.session_wall_s == STARTING_S
+        assert late.add(1, 2) == 3
 
 
 def test_a_submission_sees_its_code_and_none_of_its_other_files(toy_work, toy_material, tmp_path):
