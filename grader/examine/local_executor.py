@@ -109,7 +109,7 @@ class LocalExecutor:
                     entry.future.set_exception(error)
                     continue
                 if produced.problem and examiner is not None:
-                    examiner.close()  # whatever was kept warm may be what is broken
+                    produced = _closed(examiner, produced)  # whatever was kept warm may be what is broken
                     examiner = None
                 self._settle(entry, produced)
         finally:
@@ -162,3 +162,12 @@ class LocalExecutor:
             entry.future.set_result(replace(produced, attempts=entry.attempts))
         else:
             entry.report(Retried(about=about(entry.job.request), reason=retry.reason, alone=retry.alone))
+
+
+def _closed(examiner: Examiner, produced: Produced) -> Produced:
+    """Close it; what cannot be ended is one more problem of the same job, and not the end of the slot."""
+    try:
+        examiner.close()
+    except (GraderError, OSError) as error:
+        return replace(produced, problem=f"{produced.problem}\n{error}")
+    return produced

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.errors import GraderError
+from grader.errors import GraderError, SandboxError
 from grader.examine.events import CheckBegun, LimitHit, Retried, Started
 from grader.examine.executor import URGENT, Job, Resources
 from grader.examine.gpus import Gpu
@@ -122,6 +122,19 @@ def test_a_process_that_broke_once_is_tried_again_with_an_examiner_of_its_own(jo
     ]
     (retried,) = [event for event in events if isinstance(event, Retried)]
     assert retried.reason == "the examining process ended with code -9"
+
+
+def test_an_examiner_that_cannot_be_closed_does_not_end_its_slot(job, engine):
+    executor, said, examiner = engine({"team1": "exit 3", "team2": "exit 3"}, slots=1)
+
+    def close():
+        raise SandboxError("processes of a session survive")
+
+    examiner.close = close
+    with executor:
+        futures = [executor.submit(job(team), report=said.append) for team in ("team1", "team2")]
+        problems = [future.result(timeout=20).problem for future in futures]
+    assert all("code 3" in each and each.endswith("processes of a session survive") for each in problems)
 
 
 def test_the_longest_and_the_most_urgent_go_first_on_one_slot(job, engine):
