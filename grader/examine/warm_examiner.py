@@ -24,6 +24,7 @@ from grader.examine.request import ExamRequest
 from grader.examine.supervise import Running, variables_of
 from grader.examine.warm_order import MOST_BYTES, Order
 from grader.examine.zygotes import Handed, SlotZygotes
+from grader.sandbox.sending import send_descriptors
 
 START_S = 60.0
 """Longest wait for a fork; the imports of a class's first examination are in it."""
@@ -118,13 +119,13 @@ class WarmFork:
                 self._end()
 
     def _send(self, order: Order, descriptors: tuple[int, ...]) -> None:
-        message = [json.dumps(order).encode()]
+        message = json.dumps(order).encode()
         with self._lock:
             try:
-                socket.send_fds(self._running(), message, descriptors)
+                send_descriptors(self._running(), message, descriptors)
             except (BrokenPipeError, ConnectionResetError):
                 self._end()
-                socket.send_fds(self._running(), message, descriptors)
+                send_descriptors(self._running(), message, descriptors)
 
     def _running(self) -> socket.socket:
         """Our end of the control socket of a process that lives as far as we know."""

@@ -30,6 +30,7 @@ from _pytest.config import default_plugins
 
 from grader.examine import job
 from grader.examine.warm_order import MOST_BYTES, MOST_DESCRIPTORS, Order
+from grader.sandbox.sending import send_descriptors
 
 IMPORTED_LATE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"grader.families.image_judge": ("torch._dynamo",)}
@@ -86,8 +87,8 @@ class WarmProcess:
             self._import(order["modules"])
             self._fork(order, _Descriptors(question, said, inherited), told)
         except (OSError, RuntimeError) as error:
-            told.sendall(json.dumps({"problem": str(error)}).encode())
-            told.close()
+            with contextlib.suppress(OSError), told:  # who asked may have given up; others have not
+                told.sendall(json.dumps({"problem": str(error)}).encode())
         finally:
             for descriptor in (question, said, *inherited):
                 os.close(descriptor)
@@ -123,7 +124,7 @@ class WarmProcess:
         self._children[child.end] = child
         self._poll.register(child.end, select.POLLIN)
         try:
-            socket.send_fds(told, [json.dumps({"pid": pid}).encode()], [child.end])
+            send_descriptors(told, json.dumps({"pid": pid}).encode(), [child.end])
         except OSError:
             os.kill(pid, signal.SIGKILL)  # nobody waits for it any more
 

@@ -19,6 +19,7 @@ from typing import Any
 from grader.errors import SandboxError
 from grader.sandbox.cgroup_leaf import Leaf, join
 from grader.sandbox.jail import is_over, send_kill, told_by
+from grader.sandbox.sending import send_descriptors
 from grader.sandbox.zygote_process import ZygoteAddress
 
 START_S = 30.0
@@ -175,6 +176,6 @@ def _send(control: int, message: bytes, descriptors: list[int]) -> None:
     with socket.socket(fileno=os.dup(control)) as connection:
         connection.settimeout(START_S)
         try:
-            socket.send_fds(connection, [message], descriptors)
+            send_descriptors(connection, message, descriptors)
         except (TimeoutError, ConnectionError) as error:
             raise SandboxError(f"the zygote cannot be asked for a session: {error}") from error
