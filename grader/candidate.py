@@ -9,6 +9,7 @@ Whatever goes wrong on the submission's side is a `CandidateError`, with a messa
 are numpy arrays and plain Python values of whatever kind and shape the submission likes: check before use.
 """
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,6 +39,8 @@ __all__ = ["Candidate", "Generator", "Prop", "Remote", "RemoteCallable"]
 
 START_S = 120.0
 """Longest wait for a worker that runs no code of the submission yet; importing torch is in it."""
+MOST_SOURCE_CHARACTERS = 16 << 20
+"""Longest code of a submission, all modules together: a worker needs room for it before any of it runs."""
 MESSAGE_CHARACTERS = 500
 PLACE_CHARACTERS = 200
 
@@ -183,6 +186,7 @@ class Candidate:
             raise
 
     def _load(self) -> None:
+        _refuse_too_long(self._prepared)
         packer = Packer()
         spec = self._spec
         value = load_value(
@@ -293,6 +297,14 @@ class RemoteCallable:
             named = {name: packer.tree(value) for name, value in (kwargs or {}).items()}
             question |= {"args": packer.tree(list(args)), "kwargs": named, "grad": grad}
         return self._candidate._ask(question, packer, subject=self._subject, within_s=timeout_s)  # noqa: SLF001
+
+
+def _refuse_too_long(prepared: Prepared) -> None:
+    """Before it is sent: a worker that dies of it would look like a fault on our side."""
+    chunks = itertools.chain(*prepared.modules.values())
+    if sum(len(chunk.source) for chunk in chunks) > MOST_SOURCE_CHARACTERS:
+        most = MOST_SOURCE_CHARACTERS >> 20
+        raise CandidateError(f"the code is too long: all modules together may have {most} Mi characters")
 
 
 def _public(name: str) -> str:

@@ -10,6 +10,7 @@ from grader.candidate import MESSAGE_CHARACTERS, Candidate, Generator, Remote, R
 from grader.course.model import Limits
 from grader.errors import (
     CandidateDied,
+    CandidateError,
     CandidateMissing,
     CandidateNotImplemented,
     CandidateRaised,
@@ -115,6 +116,15 @@ def test_a_prop_of_ours_lives_in_the_worker_and_is_called_by_the_submission():
         assert candidate.twice(candidate.prop("scaling").Times(3), 2) == 18
         with pytest.raises(LookupError, match="no prop 'scalng'; there are: scaling"):
             candidate.prop("scalng")
+
+
+def test_code_that_no_worker_has_room_for_is_the_submissions_fault_and_not_ours():
+    lines = Chunk(label="cell 1", source="#\n" * (1 << 23))
+    prepared = Prepared(modules={"m": (lines, Chunk(label="cell 2", source="x = 1\n"))})
+    with Candidate(FakeSandbox(), SessionSpec(None, LIMITS), prepared, module="m", seed=1) as candidate:
+        for _ in range(2):
+            with pytest.raises(CandidateError, match="may have 16 Mi characters"):
+                candidate.has("x")
 
 
 def test_nothing_starts_before_the_first_question():

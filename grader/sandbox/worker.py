@@ -12,6 +12,7 @@ answers across.
 import builtins
 import collections
 import contextlib
+import functools
 import importlib.abc
 import importlib.machinery
 import itertools
@@ -152,7 +153,7 @@ class Worker:
         self._seed, self._device, self._threads = loaded["seed"], loaded["device"], loaded["threads"]
         for label, source in itertools.chain(*loaded["modules"].values()):
             self._labels.add(label)
-            linecache.cache[label] = (len(source), None, source.splitlines(keepends=True), label)
+            linecache.cache[label] = (functools.partial(str, source),)  # lines take many times the memory
             self.torch(needed="torch" in source)
         first = Finder(loaded["stand_ins"] | loaded["modules"], self._root)
         self.install(first, Finder(loaded["stand_ins_where_absent"], self._root))
