@@ -260,7 +260,7 @@ def _passed_on(line: str, request: ExamRequest, report: Report) -> bool:
 def _lines(descriptor: int, is_to_end: Callable[[], object]) -> Iterator[str]:
     """Lines as they come, until the other end closes or there is a reason to end."""
     rest = b""
-    with selectors.DefaultSelector() as selector:
+    with selectors.PollSelector() as selector:  # a session of the same user can use up what epoll may watch
         selector.register(descriptor, selectors.EVENT_READ)
         while not is_to_end():
             if not selector.select(_LOOK_EVERY_S):

@@ -45,7 +45,7 @@ def open_leases(root: Path, url: str = "", *, failures_at_most: int = FAILURES_A
 
 def finished_in(root: Path) -> Iterator[tuple[str, str]]:
     """Key and SHA-256 of every result in a state folder, in the order of the keys."""
-    for path in sorted((root / "examinations").glob("*/examination.json")):
+    for path in filter(Path.is_file, sorted((root / "examinations").glob("*/examination.json"))):
         yield path.parent.name, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
