@@ -178,9 +178,10 @@ class ClusterExecutor:
 
     def _done(self, task: "DaskFuture[Any]") -> None:
         """A task has ended, well or not; called in Dask's thread."""
-        if str(task.key) not in self._by_task:  # it was given up meanwhile
+        asked = self._by_task.get(str(task.key))
+        if asked is None:  # it was given up meanwhile
             return
-        came_back = _answer_of(task)
+        came_back = _answer_of(task, asked.key)
         with self._lock:
             errand = self._by_task.get(str(task.key))
             if errand is None:
@@ -315,8 +316,8 @@ class ClusterExecutor:
             self._waiting.clear()
 
 
-def _answer_of(task: "DaskFuture[Any]") -> Produced | BaseException:
+def _answer_of(task: "DaskFuture[Any]", key: str) -> Produced | BaseException:
     try:
-        return received(task.result())
+        return received(task.result(), key=key)
     except (CancelledError, Exception) as error:  # noqa: BLE001  whatever a task raised came over the wire
         return error

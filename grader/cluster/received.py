@@ -4,19 +4,23 @@ A node is trusted with measuring. Still nothing but bytes by harmless names is t
 foreign answer must not write outside the folder of its examination.
 """
 
+import re
 import socket
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 from typing import Any
 
 from pydantic import ValidationError
 
 from grader.errors import ClusterError
 from grader.examine.executor import Attempt, Produced
+from grader.records import Examination, Usage
+
+_FOLDER = "artifacts"
+_NAME = re.compile(rf"({_FOLDER}/)?[A-Za-z0-9_-][A-Za-z0-9_.-]{{0,127}}")
 
 
-def received(answer: Any) -> Produced:
-    """Take an answer apart.
+def received(answer: Any, *, key: str) -> Produced:
+    """Take the answer about the examination with this key apart.
 
     Raises:
         ClusterError: it is not what `run_one` returns.
@@ -31,7 +35,10 @@ def received(answer: Any) -> Produced:
         attempts = tuple(Attempt.model_validate_json(text) for text in answer["attempts"])
     except (ValidationError, TypeError) as error:
         raise ClusterError("a node told of attempts in a form that is not ours") from error
-    return Produced(files=_files(answer["files"]), problem=answer["problem"], attempts=attempts)
+    files = _files(answer["files"])
+    if not answer["problem"]:
+        _expect_examination(files, key)
+    return Produced(files=files, problem=answer["problem"], attempts=attempts)
 
 
 def lost(host: str, reason: str, wall_s: float) -> Attempt:
@@ -59,6 +66,20 @@ def _files(files: Any) -> Mapping[str, bytes]:
 
 
 def _is_harmless(name: str) -> bool:
-    path = PurePosixPath(name)
-    whole = name == path.as_posix() and "\0" not in name and name not in {"", "."}
-    return whole and not path.is_absolute() and ".." not in path.parts
+    """In the folder itself or in the one folder in it: so no file lies where another's folder does."""
+    return _NAME.fullmatch(name) is not None and name != _FOLDER
+
+
+def _expect_examination(files: Mapping[str, bytes], key: str) -> None:
+    """Whoever stores it must not stumble over it, nor keep it in another's place.
+
+    Raises:
+        ClusterError: it is not there whole, or is that of another request.
+    """
+    try:
+        examination = Examination.model_validate_json(files.get("examination.json", b""))
+        Usage.model_validate_json(files.get("usage.json", b""))
+    except ValidationError as error:
+        raise ClusterError("a node answered without an examination that can be read") from error
+    if examination.key != key:
+        raise ClusterError(f"a node answered with the examination {examination.key} in the place of {key}")

@@ -1,5 +1,6 @@
 """What crosses between coordinator and node: files there, bytes back, and a slot number that is one's own."""
 
+import json
 import os
 import subprocess
 import sys
@@ -37,16 +38,28 @@ def test_a_damaged_archive_is_our_fault(tmp_path):
         unpack(b"no archive", tmp_path)
 
 
+def examined(key):
+    """The least that is an examination."""
+    where = {"engine": "1", "python": "3", "torch": "2", "device": "cpu", "sandbox": "fake", "seed": 1}
+    outcomes = [{"check": "a", "status": "passed"}]
+    said = {"key": key, "team": "t", "assignment": "a1", "outcomes": outcomes, "status": "passed"}
+    return json.dumps(said | {"environment": where}).encode()
+
+
 def answer(**changes):
     return {
-        "files": {"examination.json": b"{}", "artifacts/a.txt": b""},
+        "files": {"examination.json": examined("k"), "usage.json": b"{}", "artifacts/a.txt": b""},
         "problem": "",
         "attempts": [],
     } | changes
 
 
 def test_an_answer_of_bytes_is_taken():
-    assert received(answer()).files == {"examination.json": b"{}", "artifacts/a.txt": b""}
+    assert received(answer(), key="k").files == answer()["files"]
+
+
+def test_of_an_examination_that_went_wrong_nothing_but_the_problem_is_needed():
+    assert received(answer(files={}, problem="it broke"), key="k").problem == "it broke"
 
 
 BAD_ANSWERS = {
@@ -60,15 +73,20 @@ BAD_ANSWERS = {
     "attempts that are objects": answer(attempts=[object()]),
     **{
         f"name {name!r}": answer(files={name: b""})
-        for name in ("/etc/x", "../x", "a/../../x", "", ".", "a//b", "a\0", 3)
+        for name in ("/etc/x", "../x", "a/../../x", "", ".", "..", "a//b", "a\0", "a" * 300, "\udcff", 3)
     },
+    "a file where a folder is": answer(files={**answer()["files"], "artifacts": b""}),
+    "a folder where a file is": answer(files={**answer()["files"], "examination.json/x": b""}),
+    "no examination": answer(files={}),
+    "no usage": answer(files={"examination.json": examined("k")}),
+    "the examination of another": answer(files={**answer()["files"], "examination.json": examined("j")}),
 }
 
 
 @pytest.mark.parametrize("bad", BAD_ANSWERS.values(), ids=BAD_ANSWERS)
 def test_any_other_answer_of_a_node_is_refused(bad):
     with pytest.raises(ClusterError):
-        received(bad)
+        received(bad, key="k")
 
 
 def test_two_who_hold_a_slot_have_different_numbers_and_one_that_is_given_back_is_taken_again(tmp_path):
