@@ -4,7 +4,6 @@ The program goes in as a submission and is asked as any other; whatever it answe
 evidence. A neighbour, alive all the while, and a session that follows show that grading goes on.
 """
 
-import os
 import textwrap
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,10 +15,19 @@ from typing import Any
 
 from grader.attacks.attack import Attack, Evidence
 from grader.attacks.bait import Bait
-from grader.attacks.outside import Sight, descriptors, held, kept_since, living_in, look, staged_folders
+from grader.attacks.outside import (
+    Apart,
+    Living,
+    Sight,
+    descriptors,
+    found_by,
+    kept_since,
+    look,
+    staged_folders,
+)
 from grader.candidate import Candidate
 from grader.course.model import Limits
-from grader.errors import CandidateError, GraderError
+from grader.errors import CandidateError, GraderError, SandboxError
 from grader.records import Chunk, Prepared
 from grader.sandbox.seam import Sandbox, SessionSpec
 
@@ -35,14 +43,15 @@ _IMPORTS = "\nimport mmap, resource, signal, socket, stat, struct, subprocess, t
 _NEIGHBOUR = """
 def settle():
     import socket
-    for place in ("/tmp", "/dev/shm", os.environ["HOME"]):
-        with open(place + "/neighbour", "w") as file:
-            file.write("x")
-    keep.append(socket.create_server(("127.0.0.1", 45454)))
-    keep.append(socket.socket(socket.AF_UNIX))
-    keep[-1].bind("\\0neighbour")
-    keep[-1].listen()
-    return True
+    def listen(address):
+        keep.append(socket.socket(socket.AF_UNIX))
+        keep[-1].bind(address)
+        keep[-1].listen()
+    acts = {place: lambda: open(place + "/neighbour", "w").close()
+            for place in (TMP, "/dev/shm", os.environ["HOME"])}
+    acts["port"] = lambda: keep.append(socket.create_server(("127.0.0.1", 45454)))
+    acts["abstract socket"] = lambda: listen("\\0neighbour")
+    return [name for name, act in acts.items() if refusal(act)]
 keep = []
 """
 
@@ -73,7 +82,8 @@ def opened(sandbox: Sandbox, bait: Bait, *, slot: int) -> Iterator[Range]:
         GraderError: not even the neighbour could be started.
     """
     with _candidate(sandbox, bait, _NEIGHBOUR, NEIGHBOUR_LIMITS, slot=slot) as neighbour:
-        neighbour.settle()
+        if (refused := neighbour.settle()) and sandbox.isolates:
+            raise SandboxError(f"the neighbour cannot be given what others may look for: {refused}")
         yield Range(sandbox, bait, slot, neighbour)
 
 
@@ -108,14 +118,12 @@ class _Watched:
     def __init__(self, where: Range, candidate: Candidate) -> None:
         self._where = where
         self._candidate = candidate
-        self._namespace = -1
+        self._living: Living = Apart(-1)
         self._first = Sight()
-        self._held: int | None = None
         self._problem = ""
         try:
-            self._namespace = candidate.whereabouts()
-            self._held = held(self._namespace)
-            self._first = look(self._namespace)
+            self._living = found_by(*candidate.whereabouts(), slot=where.slot)
+            self._first = look(self._living.pids())
         except GraderError as error:
             self._problem = f"no session in which it could be tried: {error}"
 
@@ -126,7 +134,7 @@ class _Watched:
         started = time.monotonic()
         answer, failure, problem = _asked(self._candidate, attack.function, self._where.bait)
         wall_s = time.monotonic() - started
-        now = look(self._namespace)
+        now = look(self._living.pids())
         return Evidence(
             changed=self._where.bait.changed(),
             heard=self._where.bait.heard(),
@@ -141,11 +149,8 @@ class _Watched:
 
     def survivors(self) -> tuple[str, ...]:
         """Processes that are alive now, when there must be none; nothing more can be seen afterwards."""
-        if self._held is None:
-            return ()
-        found = tuple(map(str, living_in(self._namespace)))
-        os.close(self._held)
-        self._held = None
+        found = tuple(map(str, self._living.pids()))
+        self._living.close()
         return found
 
     def groups_left(self) -> tuple[str, ...]:

@@ -1,7 +1,9 @@
 """Attacks that use up what the machine has; each must be ended from outside at its limit. Data alone."""
 
+from dataclasses import replace
+
 from grader.attacks.attack import Attack, Line
-from grader.attacks.verdicts import all_refused, ended_at
+from grader.attacks.verdicts import all_refused, either, ended_at
 from grader.records import Limit
 
 _BARRIER_PROCESSES = "control group or limit of processes in its user namespace"
@@ -152,14 +154,18 @@ MEMORY = (
 
 
 def _fill(place: str) -> Attack:
-    return _bomb(
+    bomb = _bomb(
         f"fill{place.replace('/', '-').replace('.', '-')}",
         Line.DISK,
         f"fill {place}",
         f"""
+        open_one = lambda: open(place + "/0", "wb").close()
+        place = {{"/tmp": TMP, "/home/student": os.environ["HOME"]}}.get("{place}", "{place}")
+        if refusal(open_one) == "EACCES":
+            return {{"works": True, "refused": {{place: "EACCES"}}}}
         try:
             for number in range(10_000):
-                with open(f"{place}/{{number}}", "wb") as file:
+                with open(f"{{place}}/{{number}}", "wb") as file:
                     file.write(b"x" * (1 << 20))
         except OSError:
             time.sleep(60)
@@ -167,6 +173,7 @@ def _fill(place: str) -> Attack:
         Limit.DISK,
         "memory file systems of a fixed size",
     )
+    return replace(bomb, judge=either(all_refused("EACCES"), bomb.judge))
 
 
 DISK = (
@@ -179,7 +186,7 @@ DISK = (
         "make empty files without end",
         """
         for number in range(10_000_000):
-            os.close(os.open(f"/tmp/{number}", os.O_CREAT))
+            os.close(os.open(TMP + f"/{number}", os.O_CREAT))
         """,
         Limit.FILES,
         "the number of files is watched",
@@ -190,13 +197,13 @@ DISK = (
         line=Line.DISK,
         tried="make one file larger than anything allowed",
         program="""
-        descriptor = os.open("/tmp/sparse", os.O_CREAT | os.O_RDWR)
+        descriptor = os.open(TMP + "/sparse", os.O_CREAT | os.O_RDWR)
         works = refusal(lambda: os.truncate(descriptor, 1 << 10)) == ""
         refused = {"truncate": refusal(lambda: os.truncate(descriptor, 1 << 40)),
                    "allocate": refusal(lambda: os.posix_fallocate(descriptor, 0, 1 << 40)),
                    "write at the end": refusal(lambda: os.pwrite(descriptor, b"x", 1 << 40))}
         os.close(descriptor)
-        os.unlink("/tmp/sparse")
+        os.unlink(TMP + "/sparse")
         return {"works": works, "refused": refused}
         """,
         judge=all_refused("EFBIG", "ENOSPC"),

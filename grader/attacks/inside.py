@@ -8,6 +8,7 @@ import errno
 import os
 import platform
 import re
+import socket
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,10 @@ from typing import Any
 CHANNEL = 3
 MARK = re.compile(b"CANARY-" + b"[a-z_]+-[0-9a-f]{16}")
 """What a planted secret looks like; written in two pieces, so that this text is none."""
+
+TMP = os.environ["TMPDIR"]
+SUBMISSION = sys.path[0]
+"""The session's own temporary folder and files: /tmp and /submission where it has a root of its own."""
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -103,9 +108,9 @@ def honest(first: int, second: int) -> int:
     return first + second
 
 
-def whereabouts() -> int:
-    """Identity of the pid namespace, by which the session's processes are found from outside."""
-    return os.stat("/proc/self/ns/pid").st_ino
+def whereabouts() -> tuple[int, int]:
+    """Identity of the pid namespace and our number in it, by which our processes are found from outside."""
+    return os.stat("/proc/self/ns/pid").st_ino, os.getpid()
 
 
 def refusal(act: Callable[[], object]) -> str:
@@ -131,6 +136,24 @@ def call(name: str, *arguments: Any) -> str:
 def calls_work() -> bool:
     """Whether `call` reaches the kernel: this one is always allowed."""
     return call("getpid") == ""
+
+
+def no_sockets() -> dict[str, str]:
+    """What each kind of socket is refused with, where none at all can be opened; else nothing."""
+    families = {"unix": 1, "inet": 2, "inet6": 10, "netlink": 16, "packet": 17, "vsock": 40}
+    refused = {
+        f"{name} {kind}": refusal(lambda: socket.socket(family, kind))  # noqa: B023 - called at once
+        for name, family in families.items()
+        for kind in (1, 2, 3)
+    }
+    return refused if set(refused.values()) == {"EAFNOSUPPORT"} else {}
+
+
+def a_pair_works() -> bool:
+    """Whether the two ends of a pair of sockets hear each other."""
+    one, other = socket.socketpair()
+    one.send(b"hello")
+    return other.recv(5) == b"hello"
 
 
 def loot(path: str, limit: int = 1 << 20) -> list[str]:
@@ -185,8 +208,12 @@ def search_memory(pid: object, *, limit_mib: int = 2048) -> tuple[list[str], int
 
 
 def processes() -> list[int]:
-    """Every process that can be seen."""
-    return sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
+    """Every process that can be seen; where none are listed, ourselves."""
+    try:
+        names = os.listdir("/proc")
+    except PermissionError:
+        return [os.getpid()]
+    return sorted(int(name) for name in names if name.isdigit())
 
 
 def system_folders() -> tuple[str, ...]:

@@ -4,12 +4,19 @@ from grader.attacks.attack import Attack, Line
 from grader.attacks.verdicts import all_refused, nothing_got
 
 _OWN_LOOPBACK = "it talks to itself over its own loopback"
-_CONTROL = """
+_NO_SOCKETS = """
+        if refused := no_sockets():
+            return {"works": a_pair_works(), "got": [], "refused": refused}
+"""
+_CONTROL = (
+    _NO_SOCKETS
+    + """
         server = socket.create_server(("127.0.0.1", 0))
         client = socket.create_connection(server.getsockname(), 5)
         client.sendall(b"hello")
         works = server.accept()[0].recv(5) == b"hello"
 """
+)
 
 NETWORK = (
     Attack(
@@ -22,7 +29,7 @@ NETWORK = (
             address: refusal(lambda: socket.create_connection((address, known["tcp_port"]), 2).sendall(b"x"))
             for address in ("127.0.0.1", "127.0.0.2", "0.0.0.0", "localhost.localdomain")[:3]}}
         """,
-        judge=all_refused("ECONNREFUSED"),
+        judge=all_refused("ECONNREFUSED", "EAFNOSUPPORT"),
         barrier="network namespace",
         control=_OWN_LOOPBACK,
     ),
@@ -37,7 +44,7 @@ NETWORK = (
         return {"works": works, "refused": {
             address: refusal(lambda: socket.create_connection((address, 80), 2)) for address in addresses}}
         """,
-        judge=all_refused("ENETUNREACH", "EADDRNOTAVAIL", "EHOSTUNREACH"),
+        judge=all_refused("ENETUNREACH", "EADDRNOTAVAIL", "EHOSTUNREACH", "EAFNOSUPPORT"),
         barrier="network namespace",
         control=_OWN_LOOPBACK,
     ),
@@ -54,7 +61,7 @@ NETWORK = (
             address: refusal(lambda: send(address, 53)) for address in ("192.0.2.1", "8.8.8.8",
                                                             "255.255.255.255")}}
         """,
-        judge=all_refused("ENETUNREACH", "EACCES"),
+        judge=all_refused("ENETUNREACH", "EACCES", "EAFNOSUPPORT"),
         barrier="network namespace",
         control=_OWN_LOOPBACK,
     ),
@@ -80,7 +87,8 @@ NETWORK = (
         id="network/abstract-socket",
         line=Line.NETWORK,
         tried="connect to an abstract Unix socket of the host",
-        program="""
+        program=_NO_SOCKETS
+        + """
         server, client = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
         server.bind("\\0own")
         server.listen()
@@ -88,7 +96,7 @@ NETWORK = (
         reach = lambda: socket.socket(socket.AF_UNIX).connect("\\0" + known["abstract_name"])
         return {"works": works, "refused": {"connect": refusal(reach)}}
         """,
-        judge=all_refused("ECONNREFUSED"),
+        judge=all_refused("ECONNREFUSED", "EAFNOSUPPORT"),
         barrier="network namespace",
         control="it connects to an abstract socket of its own",
     ),
@@ -96,18 +104,19 @@ NETWORK = (
         id="network/path-socket",
         line=Line.NETWORK,
         tried="connect to Unix sockets in folders of the host: ours, D-Bus, Docker, the session manager",
-        program="""
+        program=_NO_SOCKETS
+        + """
         server, client = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
-        server.bind("/tmp/own")
+        server.bind(TMP + "/own")
         server.listen()
-        works = refusal(lambda: client.connect("/tmp/own")) == ""
+        works = refusal(lambda: client.connect(TMP + "/own")) == ""
         paths = (known["socket_path"], "/run/dbus/system_bus_socket", "/run/docker.sock",
                  "/run/systemd/notify",
                  "/proc/1/root" + known["socket_path"])
         return {"works": works, "refused": {
             path: refusal(lambda: socket.socket(socket.AF_UNIX).connect(path)) for path in paths}}
         """,
-        judge=all_refused("ENOENT", "EACCES"),
+        judge=all_refused("ENOENT", "EACCES", "EAFNOSUPPORT"),
         barrier="mount namespace",
         control="it connects to a socket in its own /tmp",
     ),
@@ -144,7 +153,7 @@ NETWORK = (
             "bind to a device": refusal(lambda: plain.setsockopt(socket.SOL_SOCKET, 36, 1)),
             "tun": refusal(lambda: open("/dev/net/tun", "rb+"))}}
         """,
-        judge=all_refused("EPERM", "ENOENT", "EACCES"),
+        judge=all_refused("EPERM", "ENOENT", "EACCES", "EAFNOSUPPORT"),
         barrier="no capabilities in the network namespace",
         control=_OWN_LOOPBACK,
     ),
@@ -154,6 +163,8 @@ NETWORK = (
         tried="find an interface other than its own loopback",
         program="""
         names = [name for _, name in socket.if_nameindex()] if refusal(socket.if_nameindex) == "" else []
+        if no_sockets() and refusal(lambda: open("/proc/net/dev")) == "EACCES":
+            return {"works": a_pair_works(), "got": names, "refused": {"/proc/net/dev": "EACCES"}}
         names += [line.split(":")[0].strip() for line in open("/proc/net/dev").readlines()[2:]]
         return {"works": "lo" in names, "got": [name for name in names if name != "lo"]}
         """,

@@ -14,11 +14,11 @@ from grader.attacks.verdicts import (
 _PLACES = """
         home = os.environ["HOME"]
         version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-        places = ["/tmp", "/dev/shm", "/var/tmp", home, home + "/.cache", home + "/.nv/ComputeCache",
+        places = [TMP, "/dev/shm", "/var/tmp", home, home + "/.cache", home + "/.nv/ComputeCache",
                   home + "/.triton/cache", home + "/.cache/tor" "ch_extensions", home + "/.cache/huggingface",
-                  "/tmp/tor" "chinductor_student", home + "/.config",
+                  TMP + "/tor" "chinductor_student", home + "/.config",
                   home + "/.ipython/profile_default/startup",
-                  home + f"/.local/lib/{version}/site-packages", "/submission/__pycache__",
+                  home + f"/.local/lib/{version}/site-packages", SUBMISSION + "/__pycache__",
                   os.path.dirname(os.__file__) + "/__pycache__"]
 """
 
@@ -28,15 +28,17 @@ OUTLIVING = (
         line=Line.OUTLIVE,
         tried="leave a daemon: a session of its own, two forks, all signals ignored, output held open",
         program="""
+        heard, said = os.pipe()
         if os.fork() == 0:
             os.setsid()
             if os.fork() == 0:
                 for number in range(1, 65):
                     refusal(lambda: signal.signal(number, signal.SIG_IGN))
+                os.write(said, b"alive")
                 time.sleep(600)
             os._exit(0)
         os.wait()
-        return {"works": len(processes()) > 2}
+        return {"works": os.read(heard, 5) == b"alive"}
         """,
         judge=gone_at_the_end,
         barrier="pid namespace: its first process takes all others along",
@@ -85,14 +87,14 @@ OUTLIVING = (
         line=Line.OUTLIVE,
         tried="reach the session beside it: its files, shared memory, ports, sockets and processes",
         program="""
-        got = [path for path in ("/tmp/neighbour", "/dev/shm/neighbour", os.environ["HOME"] + "/neighbour")
+        got = [path for path in (TMP + "/neighbour", "/dev/shm/neighbour", os.environ["HOME"] + "/neighbour")
                if os.path.exists(path)]
         if refusal(lambda: socket.create_connection(("127.0.0.1", 45454), 2)) == "":
             got.append("its port")
         if refusal(lambda: socket.socket(socket.AF_UNIX).connect("\\0neighbour")) == "":
             got.append("its abstract socket")
-        open("/tmp/own", "w").close()
-        return {"works": os.path.exists("/tmp/own"), "got": got}
+        open(TMP + "/own", "w").close()
+        return {"works": os.path.exists(TMP + "/own"), "got": got}
         """,
         judge=nothing_got,
         barrier="namespaces and temporary folders of its own",
@@ -110,7 +112,7 @@ POISON = (
         for place in places:
             refusal(lambda: os.makedirs(place, exist_ok=True))
             refusal(lambda: open(place + "/poison.py", "w").write("x"))
-        return {"works": os.path.exists("/tmp/poison.py")
+        return {"works": os.path.exists(TMP + "/poison.py")
                 and os.path.exists(home + "/.triton/cache/poison.py")}
         """,
         afterwards=_PLACES
@@ -128,7 +130,7 @@ POISON = (
         tried="leave System V shared memory, semaphores and message queues",
         program="""
         made = [libc.shmget(4711, 4096, 0o1666), libc.semget(4711, 1, 0o1666), libc.msgget(4711, 0o1666)]
-        return {"works": min(made) >= 0}
+        return {"works": min(made) >= 0 or ctypes.get_errno() == errno.EPERM}
         """,
         afterwards="""
         found = [libc.shmget(4711, 0, 0), libc.semget(4711, 0, 0), libc.msgget(4711, 0)]
@@ -147,7 +149,7 @@ POISON = (
         import builtins, json, random
         builtins.poison = True
         json.poison = sys.modules["poison"] = True
-        os.environ["PYTHONSTARTUP"] = "/tmp/poison.py"
+        os.environ["PYTHONSTARTUP"] = TMP + "/poison.py"
         sys.path.insert(0, "/tmp")
         random.random = lambda: 0.5
         return {"works": "poison" in dir(builtins)}
@@ -175,14 +177,15 @@ HANDING_BACK = (
         tried="hand back links, hard links, FIFOs, setuid files and names that climb out of a folder",
         program="""
         path = known["paths"]["hidden_check"]
-        os.symlink(path, "/tmp/link")
-        os.mkfifo("/tmp/fifo")
-        open("/tmp/setuid", "w").close()
-        os.chmod("/tmp/setuid", 0o6777)
-        refusal(lambda: os.link("/tmp/setuid", "/tmp/hard"))
-        refusal(lambda: os.link("/submission/own.txt", "/tmp/hard_own"))
-        names = ["/tmp/link", "/tmp/fifo", "/tmp/hard", "/proc/self/fd/0", "../../../" + path, path, "a\\0b"]
-        return {"works": os.path.islink("/tmp/link"), "handed": names}
+        os.symlink(path, TMP + "/link")
+        os.mkfifo(TMP + "/fifo")
+        open(TMP + "/setuid", "w").close()
+        os.chmod(TMP + "/setuid", 0o6777)
+        refusal(lambda: os.link(TMP + "/setuid", TMP + "/hard"))
+        refusal(lambda: os.link(SUBMISSION + "/own.txt", TMP + "/hard_own"))
+        names = [TMP + "/link", TMP + "/fifo", TMP + "/hard", "/proc/self/fd/0", "../../../" + path, path]
+        names.append("a\\0b")
+        return {"works": os.path.islink(TMP + "/link"), "handed": names}
         """,
         judge=only_data,
         barrier="only numbers, text and arrays come back; nothing it wrote is read",
@@ -194,8 +197,8 @@ HANDING_BACK = (
         tried="send descriptors over the channel along with its bytes",
         program="""
         channel = socket.socket(fileno=os.dup(CHANNEL))
-        refusal(lambda: os.mkfifo("/tmp/f"))
-        numbers = [os.open("/tmp/f", os.O_RDWR) for _ in range(100)]
+        refusal(lambda: os.mkfifo(TMP + "/f"))
+        numbers = [os.open(TMP + "/f", os.O_RDWR) for _ in range(100)]
         sent = socket.send_fds(channel, [b"GRD1"], numbers)
         return {"works": sent > 0}
         """,

@@ -3,11 +3,15 @@
 import os
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from grader.sandbox.cgroup import own_directories
+from grader.sandbox.launch import session_user
 from grader.sandbox.traces import name_start
+from grader.sandbox.tree import pids_below
 
 NAMESPACES = ("cgroup", "ipc", "mnt", "net", "pid", "user", "uts")
 _NO_CAPABILITIES = "0000000000000000"
@@ -27,9 +31,90 @@ class Sight:
     """Control groups that are theirs and not ours."""
 
 
-def look(namespace: int) -> Sight:
-    """All living processes of a pid namespace, with what they have started elsewhere."""
-    pids = living_in(namespace)
+class Living(Protocol):
+    """The living processes of one session, whenever they are asked for."""
+
+    def pids(self) -> list[int]:
+        """Those that are alive now; after the end of the session, those that survive it."""
+        ...
+
+    def close(self) -> None:
+        """Nothing can be found any more."""
+        ...
+
+
+class Apart:
+    """Those of a session that has a pid namespace of its own, which none can leave."""
+
+    def __init__(self, namespace: int) -> None:
+        """Hold it, so that no other namespace gets the same number."""
+        self._namespace = namespace
+        self._held = held(namespace)
+
+    def pids(self) -> list[int]:
+        """See `Living`."""
+        return [] if self._held is None else living_in(self._namespace)
+
+    def close(self) -> None:
+        """See `Living`."""
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
+
+class Among:
+    """Those of a session that shares our numbering: below its guardian, or of its user and begun after it."""
+
+    def __init__(self, worker: int, *, user: int | None) -> None:
+        """Find the guardian.
+
+        Args:
+            worker: a process of the session.
+            user: that of the session, if it is not our own; then what has left its guardian is found as well.
+        """
+        self._guardian = int(_fields(worker)[1])
+        self._since = int(_fields(self._guardian)[19])
+        self._user = user
+        self._seen: dict[int, int] = {}
+
+    def pids(self) -> list[int]:
+        """See `Living`."""
+        begun = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                pid, fields = int(folder.name), _fields(int(folder.name))
+                is_its_user = self._user is not None and folder.stat().st_uid == self._user
+            except OSError:
+                continue  # it has just ended
+            if fields[0] not in "ZX" and (is_its_user or self._seen.get(pid) == int(fields[19])):
+                begun[pid] = int(fields[19])
+        for pid in set(pids_below(self._guardian)) - {self._guardian}:
+            with suppress(OSError):
+                if _fields(pid)[0] not in "ZX":
+                    begun[pid] = int(_fields(pid)[19])
+        self._seen |= {pid: start for pid, start in begun.items() if start >= self._since}
+        return sorted(begun.keys() & self._seen.keys())
+
+    def close(self) -> None:
+        """See `Living`."""
+        self._seen = {}
+
+
+def found_by(namespace: int, worker: int, *, slot: int) -> Living:
+    """The processes of a session by what it says of itself before anything of an attack has run.
+
+    Args:
+        namespace: its pid namespace.
+        worker: its number in there.
+        slot: that of its sandbox.
+    """
+    if namespace == Path("/proc/self/ns/pid").stat().st_ino:
+        return Among(worker, user=session_user(slot))
+    return Apart(namespace)
+
+
+def look(pids: list[int]) -> Sight:
+    """What the kernel says of these processes."""
     identities, faults, groups = set(), set(), set()
     for pid in pids:
         try:
@@ -110,6 +195,11 @@ def kept_since(before: frozenset[str]) -> tuple[str, ...]:
     return tuple(sorted(kept))
 
 
+def _fields(pid: int) -> list[str]:
+    """Of /proc/pid/stat, from the state on."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
 def _status(pid: int) -> dict[str, str]:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
@@ -120,7 +210,7 @@ def _identity(pid: int, status: dict[str, str]) -> set[str]:
     found = {f"{name} {' '.join(status.get(name, '').split())}" for name in names}
     for name in NAMESPACES:
         found.add(f"{name} namespace {Path(f'/proc/{pid}/ns/{name}').readlink()}")
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    fields = _fields(pid)
     return found | {f"nice {fields[16]}", f"scheduling policy {fields[38]}"}
 
 

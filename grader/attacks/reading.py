@@ -13,12 +13,12 @@ READING = (
         tried="open hidden checks, references, other submissions, results and credentials by their paths, "
         "directly, through /proc/1/root and through '..'",
         program="""
-        ways = ["", "/proc/1/root", "/proc/self/root", "/proc/1/cwd", "/submission/../..",
+        ways = ["", "/proc/1/root", "/proc/self/root", "/proc/1/cwd", SUBMISSION + "/../..",
                 "/oldroot", "/old", "/run/grader/old",
                 "/newroot", f"/proc/{known['grader_pid']}/root", "/proc/self/fd/0/../../../.."]
         got = [mark for way in ways for path in known["paths"].values() for mark in loot(way + path)]
         refused = {name: refusal(lambda: open(path)) for name, path in known["paths"].items()}
-        return {"works": bool(loot("/submission/own.txt")), "got": got, "refused": refused}
+        return {"works": bool(loot(SUBMISSION + "/own.txt")), "got": got, "refused": refused}
         """,
         judge=nothing_got,
         barrier=_MOUNTS,
@@ -29,8 +29,8 @@ READING = (
         line=Line.READ,
         tried="search every file that can be seen for a planted secret",
         program="""
-        own = loot("/submission/own.txt")
-        found = search("/", leave_out=system_folders())
+        own = loot(SUBMISSION + "/own.txt")
+        found = search("/", leave_out=system_folders()) + search(SUBMISSION)
         return {"works": own and own[0] in found, "got": [mark for mark in found if mark not in own]}
         """,
         judge=nothing_got,
@@ -54,7 +54,8 @@ READING = (
         shown = (sys.prefix, sys.base_prefix, os.path.realpath(sys.executable))
         is_above = lambda path: any(folder.startswith(path + "/") for folder in shown)
         got = [path for path in paths if size(path) and not (is_above(path) and size(path) == 1)]
-        got += [name for name in os.listdir("/home") if name != "student" and not is_above("/home/" + name)]
+        homes = os.listdir("/home") if refusal(lambda: os.listdir("/home")) == "" else []
+        got += [name for name in homes if name != "student" and not is_above("/home/" + name)]
         return {"works": size("/usr") > 0, "got": got, "refused": {p: refusal(lambda: os.stat(p))
                                                             for p in paths[:3]}}
         """,
@@ -101,7 +102,7 @@ READING = (
         line=Line.READ,
         tried="read every descriptor that it or another process may have inherited from the grader",
         program="""
-        own = os.open("/submission/own.txt", os.O_RDONLY)
+        own = os.open(SUBMISSION + "/own.txt", os.O_RDONLY)
         found = {}
         for number in range(1024):
             try:
@@ -152,7 +153,7 @@ READING = (
         for name in ("grader", "grader.metrics", "tests", "assignments"):
             try:
                 spec = importlib.util.find_spec(name)
-            except ImportError:
+            except (ImportError, PermissionError):
                 continue
             got += [name] if spec is not None and spec.origin not in (None, "namespace") else []
         packages = sysconfig.get_paths()["purelib"]
@@ -180,7 +181,7 @@ READING = (
         texts = [text(f"/proc/{pid}/{name}") for pid in processes() for name in names]
         texts += [text("/proc/sys/kernel/hostname"), " ".join(os.uname()), os.getcwd()]
         texts += [os.readlink(f"/proc/self/{link}") for link in ("cwd", "root", "exe")]
-        return {"works": any("/submission" in t for t in texts), "got": [], "refused": {}, "said": texts}
+        return {"works": any(SUBMISSION in t for t in texts), "got": [], "refused": {}, "said": texts}
         """,
         judge=nothing_got,
         barrier="copies under neutral names, arguments by descriptor",
@@ -229,7 +230,7 @@ READING = (
         program="""
         kinds = {"memory": (stat.S_IFCHR, 1, 1), "kernel log": (stat.S_IFCHR, 1, 11)}
         kinds |= {f"disk {a}:{b}": (stat.S_IFBLK, a, b) for a, b in known["devices"]}
-        made = {f"make {name}": refusal(lambda: os.mknod(f"/tmp/{i}", 0o600 | kind, os.makedev(a, b)))
+        made = {f"make {name}": refusal(lambda: os.mknod(TMP + f"/{i}", 0o600 | kind, os.makedev(a, b)))
                 for i, (name, (kind, a, b)) in enumerate(kinds.items())}
         names = ("mem", "kmsg", "port", "vda", "sda", "nvme0n1", "loop0", "fuse", "kvm", "net/tun",
                  "vhost-vsock")
@@ -250,7 +251,7 @@ READING = (
         mount = ctypes.c_int()
         return {"works": calls_work(), "refused": {
             "name_to_handle_at": call("name_to_handle_at", -100, b"/", handle, ctypes.byref(mount), 0),
-            "open_by_handle_at": call("open_by_handle_at", os.open("/", os.O_RDONLY), handle, 0)}}
+            "open_by_handle_at": call("open_by_handle_at", os.open(TMP, os.O_RDONLY), handle, 0)}}
         """,
         judge=all_refused("EPERM"),
         barrier="system-call filter",
@@ -261,9 +262,9 @@ READING = (
         tried="hand in links that lead out of the submission",
         program="""
         ways = ["link_to_check", "link_to_course/checks/hidden/test_hidden.py", "link_upwards"]
-        got = [mark for way in ways for mark in loot("/submission/" + way)]
-        got += search("/submission/link_to_course/") + search("/submission/link_upwards/")
-        return {"works": bool(loot("/submission/link_to_own")), "got": got}
+        got = [mark for way in ways for mark in loot(SUBMISSION + "/" + way)]
+        got += search(SUBMISSION + "/link_to_course/") + search(SUBMISSION + "/link_upwards/")
+        return {"works": bool(loot(SUBMISSION + "/link_to_own")), "got": got}
         """,
         judge=nothing_got,
         barrier="links are copied as links, and lead nowhere",
@@ -282,7 +283,7 @@ READING = (
                 folder = f"/proc/{pid}/{top}"
                 names = os.listdir(folder) if refusal(lambda: os.listdir(folder)) == "" else []
                 got += [mark for name in names for mark in loot(f"{folder}/{name}")]
-        works = bool(loot("/proc/self/root/submission/own.txt"))
+        works = bool(loot("/proc/self/root" + SUBMISSION + "/own.txt"))
         return {"works": works, "got": [m for m in got if "-own-" not in m]}
         """,
         judge=nothing_got,

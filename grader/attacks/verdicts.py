@@ -75,6 +75,16 @@ def all_refused(*errors: str) -> Judge:
     return verdict
 
 
+def either(first: Judge, second: Judge) -> Judge:
+    """Contained in one way or the other."""
+
+    def verdict(evidence: Evidence) -> Verdict:
+        found = first(evidence)
+        return found if found.result is Result.CONTAINED else second(evidence)
+
+    return verdict
+
+
 def ended_at(*limits: Limit) -> Judge:
     """It was ended from outside at one of these limits."""
 

@@ -11,10 +11,10 @@ WRITING = (
         program="""
         folders = ["", "/usr", "/usr/bin", "/etc", "/dev", "/run", "/run/grader", "/root", "/var", "/opt",
                    "/srv",
-                   "/submission", "/proc", sys.prefix, os.path.dirname(os.__file__)]
+                   SUBMISSION, "/proc", sys.prefix, os.path.dirname(os.__file__)]
         paths = [f"{folder}/{known['new_name']}" for folder in folders] + ["/usr/bin/env",
                                                             "/run/grader/worker.py"]
-        return {"works": refusal(lambda: open("/tmp/mine", "w")) == "",
+        return {"works": refusal(lambda: open(TMP + "/mine", "w")) == "",
                 "refused": {path: refusal(lambda: open(path, "w")) for path in paths}}
         """,
         judge=all_refused("EROFS", "ENOENT", "EACCES", "EPERM"),
@@ -29,7 +29,7 @@ WRITING = (
         def write(path):
             with open(path, "w") as file:
                 file.write('{"points": 20}')
-        return {"works": refusal(lambda: write("/tmp/results.json")) == "",
+        return {"works": refusal(lambda: write(TMP + "/results.json")) == "",
                 "refused": {name: refusal(lambda: write(path)) for name, path in known["paths"].items()}}
         """,
         judge=all_refused("ENOENT", "EROFS", "EACCES"),
@@ -41,16 +41,16 @@ WRITING = (
         line=Line.WRITE,
         tried="change, delete, rename or add to the submitted files",
         program="""
-        own = "/submission/own.txt"
+        own = SUBMISSION + "/own.txt"
         return {"works": bool(loot(own)), "refused": {
             "write": refusal(lambda: open(own, "w")), "delete": refusal(lambda: os.unlink(own)),
             "rename": refusal(lambda: os.rename(own, own + "2")),
             "mode": refusal(lambda: os.chmod(own, 0o777)),
-            "link": refusal(lambda: os.symlink("x", "/submission/y")),
+            "link": refusal(lambda: os.symlink("x", SUBMISSION + "/y")),
             "times": refusal(lambda: os.utime(own, (0, 0))),
-            "add": refusal(lambda: open("/submission/added", "w"))}}
+            "add": refusal(lambda: open(SUBMISSION + "/added", "w"))}}
         """,
-        judge=all_refused("EROFS"),
+        judge=all_refused("EROFS", "EACCES", "EPERM"),
         barrier="a read-only mount of a copy",
         control="it reads the file",
     ),
@@ -63,7 +63,7 @@ WRITING = (
                  "sys/kernel/modprobe",
                  "sysrq-trigger", "sys/fs/binfmt_misc/register", "sys/net/ipv4/ip_forward", "1/oom_score_adj")
         write = lambda path: os.write(os.open("/proc/" + path, os.O_WRONLY), b"-1")
-        return {"works": refusal(lambda: open("/proc/sys/kernel/hostname")) == "",
+        return {"works": refusal(lambda: open("/proc/sys/vm/overcommit_memory")) == "",
                 "refused": {path: refusal(lambda: write(path)) for path in paths}}
         """,
         judge=all_refused("EROFS", "ENOENT", "EACCES", "EPERM", "EINVAL"),

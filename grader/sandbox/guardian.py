@@ -63,6 +63,7 @@ CAPABILITY_VERSION, LAST_CAPABILITY = 0x20080522, 63
 OUT_OF_MEMORY_SCORE = "500"
 """Where the machine runs out of memory, the worker is killed before its guardian."""
 SWEEP_EVERY_S = 0.001
+FREEZE_TIMES = 100
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -165,6 +166,7 @@ def sweep() -> None:
 
     Whoever loses its parent becomes our child, so none can leave.
     """
+    freeze()
     while True:
         for pid in below(os.getpid()):
             with contextlib.suppress(ProcessLookupError):
@@ -175,6 +177,28 @@ def sweep() -> None:
         except ChildProcessError:
             return
         select.select([], [], [], SWEEP_EVERY_S)
+
+
+def freeze() -> None:
+    """Stop everything below us before the first is killed.
+
+    Who is stopped keeps its place among the processes that the user may have: whatever forks without end runs
+    out of places, and cannot take those of the dead.
+    """
+    for _ in range(FREEZE_TIMES):
+        for pid in below(os.getpid()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+        if all(is_still(pid) for pid in below(os.getpid())):
+            return
+
+
+def is_still(pid: int) -> bool:
+    """Whether a process is stopped or dead."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] in "TtZX"
+    except OSError:
+        return True
 
 
 def below(pid: int) -> list[int]:

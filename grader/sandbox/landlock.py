@@ -47,8 +47,27 @@ _CREATE_RULES, _ASK_VERSION = 444, 1
 _SCOPED = 6
 """Version of Landlock since which a session cannot signal what is outside of it (Linux 6.12)."""
 _DEVICES = ("null", "zero", "full", "random", "urandom")
-_PROC = ("self", "cpuinfo", "meminfo", "stat", "loadavg", "uptime", "version", "filesystems", "sys/vm")
-"""Of /proc: about the machine in general, and about the worker itself. Children cannot look at themselves."""
+_PROC = ("cpuinfo", "meminfo", "stat", "loadavg", "uptime", "version", "filesystems", "sys/vm")
+"""Of /proc: about the machine in general."""
+_PROC_SELF = (
+    *(
+        "auxv",
+        "cgroup",
+        "cmdline",
+        "comm",
+        "environ",
+        "fd",
+        "fdinfo",
+        "io",
+        "limits",
+        "maps",
+        "mem",
+        "mountinfo",
+    ),
+    *("mounts", "ns", "oom_score", "oom_score_adj", "smaps", "smaps_rollup", "stat", "statm", "status"),
+)
+"""About the worker itself; not the folder as a whole, in which the network of the machine is shown. Children
+cannot look at themselves."""
 
 
 class LandlockSandbox:
@@ -85,6 +104,8 @@ class LandlockSandbox:
         with ExitStack() as keep:
             user = launch.session_user(spec.slot)
             stage = keep.enter_context(staged(spec.submission, user=user))
+            if user is not None:
+                _keep_from(user, stage / "submission")
             folders = [_make_writable(stage / name, user) for name in WRITABLE]
             started = self._launch(spec, stage, user, keep)
             places = Folders(folders, pid=started.inner, most_mib=spec.limits.disk_mib)
@@ -176,6 +197,8 @@ def _grants(interpreter: view.Interpreter) -> Iterator[tuple[str, str]]:
     yield from ((path, "read") for path in view.SYSTEM_EXTRAS)
     yield from ((f"/dev/{name}", "device") for name in _DEVICES)
     yield from ((f"/proc/{name}", "read") for name in _PROC)
+    yield "/proc/self", "list"
+    yield from ((f"/proc/self/{name}", "read") for name in _PROC_SELF)
 
 
 def _without(folder: Path, masks: Iterable[Path]) -> Iterator[tuple[str, str]]:
@@ -212,6 +235,14 @@ def _closed(roots: Iterable[Path]) -> list[str]:
         above = (folder for folder in reversed(root.parents) if not folder.stat().st_mode & stat.S_IXOTH)
         closed += [str(folder) for folder in (next(above, None),) if folder is not None]
     return sorted(set(closed))
+
+
+def _keep_from(user: int, folder: Path) -> None:
+    """Let a user read what is in there and not own it: an owner may change modes and times."""
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, 0, user, follow_symlinks=False)
+        if not path.is_symlink():
+            path.chmod(0o750 if path.is_dir() else 0o640)
 
 
 def _make_writable(folder: Path, user: int | None) -> Path:

@@ -23,7 +23,7 @@ REPORT = 'return {"works": True, "got": []}'
 def test_our_own_processes_are_found_to_have_what_a_session_must_not():
     own = Path("/proc/self/ns/pid").stat().st_ino
     assert os.getpid() in living_in(own)
-    sight = look(own)
+    sight = look(living_in(own))
     assert "has no system-call filter" in sight.faults
     assert "can gain privileges (NoNewPrivs is not set)" in sight.faults
     if os.geteuid() == 0:
@@ -116,7 +116,7 @@ def test_an_identity_that_changes_is_seen(where):
 
 @pytest.mark.sandbox
 def test_a_neighbour_that_is_gone_is_seen(where):
-    for pid in living_in(where.neighbour.whereabouts()):
+    for pid in living_in(where.neighbour.whereabouts()[0]):
         os.kill(pid, signal.SIGKILL)
     (evidence,) = attempt(where, [attack(REPORT)])
     assert judge(attack(REPORT), evidence).what_happened == "the session beside it no longer answers"

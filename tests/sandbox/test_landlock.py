@@ -13,8 +13,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
+from click.testing import CliRunner
 
+from grader.commands.options import sandbox_option
 from grader.course.model import Limits
 from grader.errors import SandboxError
 from grader.sandbox import landlock
@@ -122,6 +125,9 @@ def test_files_of_the_machine_are_closed_and_its_own_are_open(start, tmp_path):
         say({{
             "closed": [refusal(lambda: open(path)) for path in ({str(canary)!r}, own + "/link.py", "/etc/passwd",
                        "/proc/1/cmdline", "/proc/1/environ", f"/proc/{{os.getppid()}}/environ", "/dev/kmsg")],
+            "shared": [refusal(lambda: open(path)) for path in ("/proc/net/tcp", "/proc/self/net/tcp",
+                       f"/proc/self/task/{{os.getpid()}}/net/tcp")],
+            "modes": refusal(lambda: os.chmod(own + "/model.py", 0o777)),
             "unlisted": [refusal(lambda: os.listdir(path)) for path in ("/", "/tmp", "/proc", "/etc", "/dev")],
             "unwritten": [refusal(lambda: open(path + "/new-{os.getpid()}", "w")) for path in ("/tmp", "/dev/shm", own, "/usr")],
             "own": open(own + "/model.py").read(),
@@ -135,6 +141,7 @@ def test_files_of_the_machine_are_closed_and_its_own_are_open(start, tmp_path):
     assert set(said["closed"]) <= {"PermissionError", "FileNotFoundError"}
     assert said["closed"][:3] == ["PermissionError"] * 3, said
     assert set(said["unlisted"]) == set(said["unwritten"]) == {"PermissionError"}
+    assert set(said["shared"]) | {said["modes"]} == {"PermissionError"}
     assert (said["own"], said["written"], said["device"]) == ("MINE", ["", ""], "")
     assert said["user"] == (61_000 + SLOT if os.geteuid() == 0 else os.geteuid())
 
@@ -343,3 +350,15 @@ def _names(pids: list[int]) -> set[tuple[int, str]]:
         if fields[0] not in "ZX":
             found.add((pid, fields[19]))
     return found
+
+
+def test_leave_is_given_on_the_command_line():
+    @click.command()
+    @sandbox_option
+    def show(sandbox: str) -> None:
+        click.echo(sandbox)
+
+    said = [CliRunner().invoke(show, options).output.strip() for options in ([], ["--allow-degraded"])]
+    assert said == ["auto", "auto+degraded"]
+    result = CliRunner().invoke(show, ["--sandbox", "landlock", "--allow-degraded"])
+    assert result.output.strip() == "landlock+degraded"
