@@ -6,7 +6,10 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import distributions
 from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parent.parent
 
@@ -63,6 +66,15 @@ def test_nothing_is_missing_for_a_user_whose_path_has_no_system_folders(tmp_path
         check=False,
     )
     assert (asked.returncode, asked.stdout) == (0, ""), asked.stdout + asked.stderr
+
+
+def test_no_pin_asks_for_a_newer_python_than_the_one_that_is_promised():
+    """Debian 12 has 3.11.2, and pip refuses a whole set of pins for one that asks for 3.11.5."""
+    pins = set((ROOT / "constraints.txt").read_text().lower().splitlines())
+    installed = [each for each in distributions() if f"{each.name}=={each.version}".lower() in pins]
+    assert len(installed) > 50
+    for each in installed:
+        assert SpecifierSet(each.metadata.get("Requires-Python") or "").contains("3.11.0"), each.name
 
 
 def test_links_between_documents_lead_somewhere():
