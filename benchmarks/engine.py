@@ -1,13 +1,14 @@
 """Toy submissions by the thousand in, what each costs the grader out: CPU, wall, memory, from 100 to 10,000.
 
-The command is the one that a TA gives, `grader grade`, as a process of its own, looked at from outside: its
-event log says how far it is, the process table what its whole tree has used. Needs nothing that is not
-installed.
+The command is the one that a TA gives, `grader grade`, as a process in a control group of its own, looked at
+from outside: its event log says how far it is, the kernel what the group has used, with all that has ended in
+it. Memory is what belongs to no file.
 
     python benchmarks/engine.py --teams 100 1000 10000 --out docs/evidence/engine.md
 """
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
@@ -18,7 +19,11 @@ from pathlib import Path
 import psutil
 from engine_table import MIB, Graded, Sample, report
 from machine import machine_lines
+from peers.measuring import JOIN, UNBOUNDED, anonymous_mib
 from toy_class import ASSIGNMENT, build_class
+
+from grader.sandbox.cgroup import find_hierarchy
+from grader.sandbox.cgroup_leaf import Leaf, remove
 
 LOOK_EVERY_S = 0.5
 
@@ -43,22 +48,30 @@ def main() -> None:
 
 
 def _grade_class(teams: int, *, slots: int, sandbox: str) -> Graded:
-    with tempfile.TemporaryDirectory(prefix="engine-") as name:
-        folder = Path(name)
-        course = build_class(folder, teams)
-        state = folder / "state"
-        command = [sys.executable, "-m", "grader", "grade", ASSIGNMENT, "--course", str(course), "--quiet"]
-        command += ["--state", str(state), "--out", str(folder / "reports"), "--slots", str(slots)]
-        started = time.monotonic()
-        with (folder / "said.txt").open("w") as said:
-            process = subprocess.Popen([*command, "--sandbox", sandbox], stdout=said, stderr=said)
-            samples = _watch(process, Log(state / "events.jsonl"), started)
-        if process.returncode not in {0, 1}:
-            raise SystemExit((folder / "said.txt").read_text(encoding="utf-8")[-3000:])
-        kept = [path for path in state.rglob("*") if path.is_file()]
-        size_mib = sum(path.stat().st_size for path in kept) / MIB
-        wall_s = time.monotonic() - started
-        return Graded(teams=teams, wall_s=wall_s, samples=tuple(samples), state_mib=size_mib, files=len(kept))
+    leaf = find_hierarchy().create(UNBOUNDED, threads=64)
+    try:
+        with tempfile.TemporaryDirectory(prefix="engine-") as name:
+            return _grade_in(Path(name), leaf, teams, slots=slots, sandbox=sandbox)
+    finally:
+        remove(leaf)
+
+
+def _grade_in(folder: Path, leaf: Leaf, teams: int, *, slots: int, sandbox: str) -> Graded:
+    course, state = build_class(folder, teams), folder / "state"
+    groups = " ".join(map(str, leaf.directories))
+    command = ["/bin/sh", "-c", JOIN, groups, sys.executable, "-m", "grader", "grade", ASSIGNMENT, "--quiet"]
+    command += ["--course", str(course), "--state", str(state), "--out", str(folder / "reports")]
+    command += ["--slots", str(slots), "--sandbox", sandbox]
+    started = time.monotonic()
+    with (folder / "said.txt").open("w") as said:
+        process = subprocess.Popen(command, stdout=said, stderr=said)
+        samples = _watch(process, leaf, Log(state / "events.jsonl"), started)
+    wall_s = time.monotonic() - started
+    if process.returncode not in {0, 1}:
+        raise SystemExit((folder / "said.txt").read_text(encoding="utf-8")[-3000:])
+    kept = [path for path in state.rglob("*") if path.is_file()]
+    size_mib = sum(path.stat().st_size for path in kept) / MIB
+    return Graded(teams=teams, wall_s=wall_s, samples=tuple(samples), state_mib=size_mib, files=len(kept))
 
 
 class Log:
@@ -83,36 +96,28 @@ class Log:
         return self.counts
 
 
-def _watch(process: subprocess.Popen[bytes], log: Log, started: float) -> list[Sample]:
-    root, samples = psutil.Process(process.pid), []
-    while process.poll() is None:
+def _watch(process: subprocess.Popen[bytes], leaf: Leaf, log: Log, started: float) -> list[Sample]:
+    """Samples to the end, the last of them after it."""
+    before_s, coordinator, samples = leaf.read().cpu_s, psutil.Process(process.pid), []
+    own_mib = 0.0
+    while True:
+        has_ended = process.poll() is not None
+        with contextlib.suppress(psutil.NoSuchProcess):
+            own_mib = coordinator.memory_info().rss / MIB
         counts = log.read_on()
-        wall_s = time.monotonic() - started
-        try:
-            samples.append(_look(root, wall_s=wall_s, counts=counts))
-        except psutil.NoSuchProcess:
-            break
+        samples.append(
+            Sample(
+                wall_s=time.monotonic() - started,
+                cpu_s=leaf.read().cpu_s - before_s,
+                memory_mib=anonymous_mib(leaf.directories),
+                coordinator_mib=own_mib,
+                collected=counts["collected"],
+                examined=counts["finished"],
+            )
+        )
+        if has_ended:
+            return samples
         time.sleep(LOOK_EVERY_S)
-    process.wait()
-    return samples
-
-
-def _look(root: psutil.Process, *, wall_s: float, counts: dict[str, int]) -> Sample:
-    cpu_s = memory = 0.0
-    for process in [root, *root.children(recursive=True)]:
-        try:
-            cpu_s += sum(process.cpu_times()[:4])
-            memory += process.memory_full_info().pss
-        except psutil.NoSuchProcess:
-            continue  # it has ended; its time is in its parent's
-    return Sample(
-        wall_s=wall_s,
-        cpu_s=cpu_s,
-        memory_mib=memory / MIB,
-        coordinator_mib=root.memory_info().rss / MIB,
-        collected=counts["collected"],
-        examined=counts["finished"],
-    )
 
 
 if __name__ == "__main__":

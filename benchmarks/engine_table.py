@@ -28,7 +28,7 @@ class Sample:
     cpu_s: float
     """Of the whole tree, with all that has ended in it."""
     memory_mib: float
-    """Of the whole tree; pages that processes share are counted once."""
+    """Of the whole tree, without what belongs to files; pages that are shared are counted once."""
     coordinator_mib: float
     collected: int
     examined: int

@@ -18,8 +18,8 @@ from grader.sandbox.cgroup import find_hierarchy
 from grader.sandbox.cgroup_leaf import MIB, Leaf, read_field, remove
 
 PERIOD_S = 0.05
-_UNBOUNDED = Limits(memory_mib=1 << 20, processes=1 << 15)
-_JOIN = 'for group in $0; do echo 0 > "$group/cgroup.procs"; done; exec "$@"'
+UNBOUNDED = Limits(memory_mib=1 << 20, processes=1 << 15)
+JOIN = 'for group in $0; do echo 0 > "$group/cgroup.procs"; done; exec "$@"'
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def measure(
     folder: Path,
     environment: Mapping[str, str],
     within_s: float = 3600,
-    limits: Limits = _UNBOUNDED,
+    limits: Limits = UNBOUNDED,
 ) -> Measured:
     """Run a command to its end, or to the end of its time.
 
@@ -67,7 +67,7 @@ def _run(
     before_s, started = leaf.read().cpu_s, time.monotonic()
     with (folder / "stderr.txt").open("w") as complaints, _Watch(leaf) as watch:
         process = subprocess.Popen(
-            ["/bin/sh", "-c", _JOIN, groups, *map(str, command)],
+            ["/bin/sh", "-c", JOIN, groups, *map(str, command)],
             cwd=folder,
             env=dict(environment),
             stdin=subprocess.DEVNULL,
