@@ -11,7 +11,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,12 +72,17 @@ class Bait:
         names = sorted(
             name for name in now.keys() | self.contents.keys() if now.get(name) != self.contents.get(name)
         )
-        made = [Path(place, self.new_name) for place in PLACES]
-        return (*names, *(str(path) for path in made if path.exists()))
+        return (*names, *made_in(PLACES, self.new_name))
 
     def heard(self) -> tuple[str, ...]:
         """Listeners that were reached since they were last asked."""
         return tuple(name for name, listener in self.listeners.items() if _was_reached(listener))
+
+
+def made_in(places: Sequence[str], name: str) -> tuple[str, ...]:
+    """Files of that name in these folders; those that we may not look into hold nothing of ours."""
+    paths = [os.path.join(place, name) for place in places]  # noqa: PTH118
+    return tuple(path for path in paths if os.path.exists(path))  # noqa: PTH110 - Path.exists raises there
 
 
 @contextmanager

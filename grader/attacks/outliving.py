@@ -180,7 +180,7 @@ HANDING_BACK = (
         os.symlink(path, TMP + "/link")
         os.mkfifo(TMP + "/fifo")
         open(TMP + "/setuid", "w").close()
-        os.chmod(TMP + "/setuid", 0o6777)
+        refusal(lambda: os.chmod(TMP + "/setuid", 0o6777))
         refusal(lambda: os.link(TMP + "/setuid", TMP + "/hard"))
         refusal(lambda: os.link(SUBMISSION + "/own.txt", TMP + "/hard_own"))
         names = [TMP + "/link", TMP + "/fifo", TMP + "/hard", "/proc/self/fd/0", "../../../" + path, path]
