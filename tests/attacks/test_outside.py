@@ -1,5 +1,6 @@
 """Looking from outside sees what it is there to see: otherwise 'contained' would mean nothing."""
 
+import multiprocessing
 import os
 import signal
 import socket
@@ -10,7 +11,7 @@ import pytest
 
 from grader.attacks.attack import Attack, Line, Result
 from grader.attacks.attempt import attempt, opened
-from grader.attacks.bait import VARIABLE, planted
+from grader.attacks.bait import VARIABLE, made_in, planted
 from grader.attacks.outside import descriptors, kept_since, living_in, look
 from grader.attacks.suite import try_all
 from grader.attacks.verdicts import judge, nothing_got
@@ -50,6 +51,27 @@ def test_a_change_a_new_file_and_a_missing_one_are_seen():
         assert bait.changed() == (
             "course/.grader/results.json", "home/.netrc", f"{bait.submission.name}/added",
         )  # fmt: skip
+
+
+def test_a_folder_that_we_may_not_look_into_is_passed_over_and_the_others_are_not(tmp_path):
+    locked, seen = tmp_path / "locked", tmp_path / "seen"
+    locked.mkdir(mode=0)
+    seen.mkdir()
+    (seen / "made").touch()
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    child = multiprocessing.get_context("fork").Process(target=_look_as_a_user, args=(locked, seen))
+    child.start()
+    child.join(20)
+    assert child.exitcode == 0
+
+
+def _look_as_a_user(locked, seen):
+    if os.geteuid() == 0:
+        os.setresuid(65534, 65534, 65534)
+    with pytest.raises(PermissionError):
+        (locked / "made").stat()
+    os._exit(0 if made_in((str(locked), str(seen)), "made") == (str(seen / "made"),) else 1)
 
 
 def test_every_listener_hears_who_reaches_it_once():
