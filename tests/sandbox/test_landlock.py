@@ -224,7 +224,7 @@ def test_daemons_die_with_their_session(start, end):
         ("wall", "time.sleep(60)", {"session_wall_s": 1}),
         ("cpu", "while True: pass", {"cpu_s": 1}),
         ("memory", "kept = [b'x' * (1 << 20) for _ in range(1 << 20)]", {}),
-        ("memory", "kept = [os.fork() or [b'x' * (50 << 20), time.sleep(60)] for _ in range(8)]", {}),
+        ("memory", "kept = [os.fork() or [b'x' * (50 << 20), time.sleep(60)] for _ in range(8)]; time.sleep(60)", {}),
         ("processes", "while True: refusal(os.fork)", {"memory_mib": 1024}),
         ("output", "while True: os.write(1, b'flood' * 1000)", {}),
         ("disk", "[open(f'{i}', 'wb').write(b'x' * (1 << 20)) for i in range(40)]; time.sleep(60)", {}),
