@@ -64,8 +64,8 @@ class Errand:
 def serve(store: Store, grade: Callable[[Wish], Answer]) -> None:
     """Answer every wish that is there, on the side of the run that holds the state folder."""
     folder = store.path(FOLDER)
-    paths = sorted(folder.glob(f"*{_WISH}"), key=_age) if folder.is_dir() else []
-    for path in paths:
+    paths = [path for path in folder.glob(f"*{_WISH}") if path.is_file()] if folder.is_dir() else []
+    for path in sorted(paths, key=_age):
         name = f"{FOLDER}/{path.name.removesuffix(_WISH)}"
         answer = _answer_to(store, name, grade)
         if answer is not None and store.has(name + _WISH):  # nobody waits for what was withdrawn

@@ -66,6 +66,12 @@ def test_a_wish_that_cannot_be_read_is_answered_with_the_problem(store):
     assert "not a Wish" in Answer.model_validate_json(path.read_bytes()).problem
 
 
+def test_a_folder_that_is_named_like_a_wish_is_none(store):
+    store.path(f"{FOLDER}/x.wish.json").mkdir(parents=True)
+    serve(store, lambda _: pytest.fail("graded something"))
+    assert [path.name for path in store.path(FOLDER).iterdir()] == ["x.wish.json"]
+
+
 def test_an_answer_that_nobody_came_for_is_swept_and_who_waits_asks_again(store):
     errand = Errand(store, WISH)
     errand.ask()

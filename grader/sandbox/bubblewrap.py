@@ -166,7 +166,6 @@ def watched(
     keep.callback(places.close)
     pid = started.jail.pid
     meter: Meter = leaf or TreeMeter(pid, places, memory_mib=spec.limits.memory_mib, ours=ours)
-    meter = gpu_memory.watched(meter, spec, pid)
     session = BubblewrapSession(spec, started, places=places, meter=meter)
     session.keep(keep.pop_all())
     return session

@@ -66,7 +66,18 @@ def find_listing() -> Listing | None:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
         return None
-    return lambda: held_by_process(pynvml)
+    return lambda: listed_by(pynvml)
+
+
+def listed_by(nvml: ModuleType | Any) -> dict[int, float]:
+    """As `held_by_process`; nothing at a moment at which the driver does not answer, as after a reset.
+
+    A session is measured again and again, so a moment in between must not end its watch.
+    """
+    try:
+        return held_by_process(nvml)
+    except nvml.NVMLError:
+        return {}
 
 
 def held_by_process(nvml: ModuleType | Any) -> dict[int, float]:

@@ -11,7 +11,7 @@ from grader.course.model import Limits
 from grader.records import Limit
 from grader.sandbox.bubblewrap import BubblewrapSandbox
 from grader.sandbox.choose import try_bubblewrap
-from grader.sandbox.gpu_memory import GpuMeter, find_listing, held_by_process, watched
+from grader.sandbox.gpu_memory import GpuMeter, find_listing, held_by_process, listed_by, watched
 from grader.sandbox.limits import Reading, find_breach
 from grader.sandbox.seam import SessionSpec
 from grader.sandbox.tree import pids_below
@@ -55,6 +55,20 @@ def test_what_a_process_holds_on_several_gpus_is_added_and_on_one_is_counted_onc
 
 def test_a_process_of_which_the_driver_does_not_tell_is_left_out():
     assert 4713 not in held_by_process(recorded())
+
+
+def test_a_moment_at_which_the_driver_does_not_answer_ends_no_watch():
+    class SilentError(Exception):
+        pass
+
+    def lost(_):
+        raise SilentError("GPU is lost")
+
+    driver = recorded()
+    driver.NVMLError, driver.nvmlDeviceGetHandleByIndex = SilentError, lost
+    assert listed_by(driver) == {}
+    driver.nvmlDeviceGetHandleByIndex = lambda index: index
+    assert listed_by(driver) == held_by_process(recorded())
 
 
 def test_only_processes_of_the_session_count():
