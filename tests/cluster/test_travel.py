@@ -1,9 +1,11 @@
 """What crosses between coordinator and node: files there, bytes back, and a slot number that is one's own."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+import tarfile
 
 import pytest
 
@@ -19,8 +21,13 @@ def test_a_folder_arrives_as_it_was(tmp_path):
     (here / "a/b ü").mkdir(parents=True)
     (here / "a/b ü/x.py").write_bytes(b"\0\xff" * 70_000)
     (here / ".hidden").write_text("")
+    (here / "a/run").touch(mode=0o755)
+    os.utime(here / "a/run", (1_700_000_000.25, 1_700_000_000.25))
     there.mkdir()
     unpack(pack(here), there)
+    assert os.access(there / "a/run", os.X_OK)
+    assert not os.access(there / "a/b ü/x.py", os.X_OK)
+    assert (there / "a/run").stat().st_mtime == 1_700_000_000.25
     assert folder_digest(there, compiled=True) == folder_digest(here, compiled=True)
 
 
@@ -31,6 +38,25 @@ def test_what_points_outside_is_not_unpacked(tmp_path):
     (here / "link").symlink_to("/etc/passwd")
     with pytest.raises(ClusterError, match="did not arrive whole"):
         unpack(pack(here), there)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("../out", tarfile.REGTYPE), ("a/../../out", tarfile.REGTYPE), ("/tmp/out", tarfile.REGTYPE),
+        ("../out", tarfile.DIRTYPE), ("a", tarfile.LNKTYPE), ("a", tarfile.FIFOTYPE), ("a", tarfile.CHRTYPE),
+    ],
+)  # fmt: skip
+def test_an_archive_that_names_a_place_outside_or_a_special_file_is_not_unpacked(tmp_path, name, kind):
+    content, member = io.BytesIO(), tarfile.TarInfo(name)
+    member.type = kind
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        archive.addfile(member)
+    there = tmp_path / "there"
+    there.mkdir()
+    with pytest.raises(ClusterError, match="did not arrive whole"):
+        unpack(content.getvalue(), there)
+    assert [*tmp_path.rglob("*")] == [there]
 
 
 def test_a_damaged_archive_is_our_fault(tmp_path):
