@@ -76,12 +76,16 @@ def grade(assignments: tuple[str, ...], only: tuple[str, ...], **options: Any) -
     from grader.commands.grading import graded
     from grader.display import Display, marksheets_text
     from grader.report.exports import marksheets_json
+    from grader.sandbox.choose import choose
 
     run = _run(**options)
     ids = [run.tree.assignment(name).id for name in assignments]
     teams = _teams(only, run)
     if options["cluster"]:
         run = replace(run, executor=on_cluster(run, ids, **options))
+    else:
+        # What is missing is said once and before anything runs, and not for every submission.
+        choose(run.sandbox, zygotes=())
     with Display(log=run.store.path("events.jsonl"), quiet=options["quiet"]) as display:
         answer = graded(replace(run, observe=display.observe), ids, teams)
     sheets, cases = answer.marksheets, answer.cases
@@ -126,7 +130,10 @@ def report(**options: Any) -> None:
     with run.store.locked(), run.store.in_turn():
         grades = pipeline.close_books(run)
     click.echo(str(grades.published.index))
-    sys.exit(PERSON_NEEDED if any(row.total is None for row in grades.rows) else OK)
+    without = sum(row.total is None for row in grades.rows)
+    if without:
+        click.echo(f"{without} of {len(grades.rows)} students have no total yet; the page says why", err=True)
+    sys.exit(PERSON_NEEDED if without else OK)
 
 
 @main.command()

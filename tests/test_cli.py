@@ -107,6 +107,13 @@ def test_an_unknown_team_is_refused_before_anything_runs(grader, class_of_two):
     assert not (class_of_two / ".grader").exists()
 
 
+def test_a_sandbox_that_cannot_be_used_is_refused_before_anything_runs(grader, class_of_two):
+    result = grader("grade", "t1", "--course", class_of_two, "--sandbox", "landlock")
+    assert result.exit_code == 4
+    assert "add --allow-degraded" in result.stderr
+    assert not (class_of_two / ".grader" / "events.jsonl").exists()
+
+
 def test_a_missing_roster_is_an_error_that_names_it(grader, toy_tree):
     result = grader("grade", "t1", "--course", toy_tree.root)
     assert result.exit_code == 3
@@ -121,6 +128,7 @@ def test_report_marks_again_without_running_anything(grader, class_of_two):
     )
     result = grader("report", "--course", class_of_two, "--sandbox", "fake")
     assert result.exit_code == 1, "no exam marks yet"
+    assert "2 of 2 students have no total yet" in result.stderr
     assert "100" in (class_of_two / "reports" / "grades.csv").read_text()
 
 
