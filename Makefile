@@ -10,9 +10,10 @@ SERVICES    := /usr/lib/postgresql/*/bin/initdb:postgresql /usr/sbin/slurmctld:s
 .PHONY: help install system services demo test lint types layers unit clean
 
 help:
-	@echo "make demo   install what is missing and grade a small class"
-	@echo "make test   install what is missing and run every quality gate"
-	@echo "make clean  remove the environment and the caches"
+	@echo "make demo     install what is missing and grade a small class"
+	@echo "make install  only install; the command is then $(BIN)/grader, or grader after . $(BIN)/activate"
+	@echo "make test     install what is missing and run every quality gate"
+	@echo "make clean    remove the environment and the caches"
 
 # What is missing is installed when we may, and named when we may not.
 system:

@@ -85,7 +85,7 @@ class PostgresDatabase:
         except self._psycopg.Error as error:
             said = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise StoreError(
-                f"{self._where()}: {said}; nothing is lost, give the same command again"
+                f"{self._where()}: {said}; nothing is lost; once that is mended, the same command goes on"
             ) from error
 
     def _where(self) -> str:

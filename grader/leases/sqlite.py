@@ -88,7 +88,7 @@ class SqliteDatabase:
             yield
         except sqlite3.OperationalError as error:
             raise StoreError(
-                f"{self._path}: {error}; nothing is lost, give the same command again"
+                f"{self._path}: {error}; nothing is lost; once that is mended, the same command goes on"
             ) from error
         except sqlite3.DatabaseError as error:
             raise StoreError(
