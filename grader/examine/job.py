@@ -6,7 +6,6 @@ ends this process and no other, and the memory of one examination is gone before
 
 import contextlib
 import ctypes
-import itertools
 import os
 import signal
 import sys
@@ -36,7 +35,8 @@ def main(argv: list[str]) -> int:
     tempfile.tempdir = str(out.parent)  # so that whoever clears up after a `kill -9` of ours finds all of it
     _end_with_parent()
     request = ExamRequest.model_validate_json(sys.stdin.buffer.read())
-    examination, usage = examine(request, out, references=Path(argv[1]) if argv[1:] else None)
+    # Nothing is forgotten, since the process ends: to look at a module of the parent is to copy its page.
+    examination, usage = _examine(request, out, references=Path(argv[1]) if argv[1:] else None)
     _write(out / "examination.json", examination)
     _write(out / "usage.json", usage)
     return 0
@@ -51,6 +51,13 @@ def examine(request: ExamRequest, out: Path, *, references: Path | None = None) 
     Raises:
         GraderError: pytest could not collect or run our checks.
     """
+    try:
+        return _examine(request, out, references=references)
+    finally:
+        _forget_modules_below(Path(request.material.folder) / "checks")
+
+
+def _examine(request: ExamRequest, out: Path, *, references: Path | None) -> tuple[Examination, Usage]:
     _one_thread()
     material = request.material
     sandbox = choose(request.sandbox, hidden=material.hidden_folders)
@@ -64,14 +71,14 @@ def examine(request: ExamRequest, out: Path, *, references: Path | None = None) 
     checks = Path(material.folder) / "checks"
     try:
         with (out / "log.txt").open("w", encoding="utf-8") as log, contextlib.redirect_stdout(log):
-            outcomes = run_checks(exam, checks, request.groups, request.tasks)
+            outcomes = _run_checks(exam, checks, request.groups, request.tasks)
     finally:
         exam.close()
     usage = exam.usage().model_copy(update={"examiner_cpu_s": round(time.process_time(), 3)})
     return _examination(request, exam, outcomes), usage
 
 
-def run_checks(
+def _run_checks(
     exam: Exam, checks: Path, groups: tuple[str, ...], tasks: tuple[str, ...] = ()
 ) -> tuple[Outcome, ...]:
     """Run the check files of these groups (and tasks, if named) with the fixtures of one examination.
@@ -92,23 +99,17 @@ def run_checks(
         "--no-header",
     ]
     where = ["-c", os.devnull, "--rootdir", str(checks), "--confcutdir", str(checks)]
-    newest = next(reversed(sys.modules))
     code = pytest.main([*folders, *options, *where], plugins=[plugin, fixtures])
-    _forget_modules_below(checks, since=newest)
     if code not in OK_TO_READ:
         raise GraderError(f"the checks in {checks} could not be run (pytest exit code {int(code)})")
     return plugin.outcomes
 
 
-def _forget_modules_below(folder: Path, *, since: str) -> None:
-    """A later examination in this process must read its own check files, not these.
-
-    Only what was imported after the module `since` is looked at: in a forked process, looking at an object is
-    copying its page.
-    """
+def _forget_modules_below(folder: Path) -> None:
+    """A later examination in this process must read its own check files, not these."""
     below = f"{folder}{os.sep}"
-    for name in list(itertools.takewhile(lambda name: name != since, reversed(sys.modules))):
-        if (getattr(sys.modules[name], "__file__", None) or "").startswith(below):
+    for name, module in list(sys.modules.items()):
+        if (getattr(module, "__file__", None) or "").startswith(below):
             del sys.modules[name]
 
 

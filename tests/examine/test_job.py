@@ -108,6 +108,19 @@ def test_a_crash_at_import_fails_every_check_with_the_line(run):
     assert "counting.py, line 1" in examination.outcome(ADD).message
 
 
+def test_a_later_examination_in_the_same_process_reads_its_own_check_files(toy_tree, run):
+    """Whatever became of the order in which modules were imported."""
+    turned = (
+        "import sys\nfor name in list(sys.modules)[::-1]:\n    sys.modules[name] = sys.modules.pop(name)\n"
+    )
+    add_check(toy_tree, "def test_first(candidate):\n    pass\n" + turned)
+    assert run(RIGHT).outcome("hidden/test_more.py::test_first").status is Status.PASSED
+    add_check(toy_tree, "def test_second(candidate):\n    pass\n")
+    found = run(RIGHT)
+    assert found.outcome("hidden/test_more.py::test_second").status is Status.PASSED
+    assert found.outcome("hidden/test_more.py::test_first") is None
+
+
 def test_a_mistake_in_our_own_check_costs_the_student_nothing(toy_tree, run):
     add_check(toy_tree, "def test_ours(candidate):\n    raise TypeError('we cannot count')\n")
     outcome = run(RIGHT).outcome("hidden/test_more.py::test_ours")
