@@ -3,6 +3,7 @@
 In the roster's order: no ranks. Distributions only where the class is too large to be a list of people.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 from urllib.parse import quote
@@ -65,6 +66,8 @@ class AssignmentTable:
     totals: Markup | None
     checks: tuple[OutcomeCounts, ...]
     decisions: tuple[Decided, ...]
+    sandboxes: tuple[tuple[str, int], ...]
+    """What the submissions ran in, with how many did, most of them first."""
 
 
 @dataclass(frozen=True)
@@ -194,6 +197,9 @@ def _table(view: OverviewView, assignment: Assignment, place: int) -> Assignment
         ),
         checks=outcome_counts(items),
         decisions=tuple(_decided(handles, item.snapshot) for handles, item in teams),
+        sandboxes=tuple(
+            Counter(i.examination.environment.sandbox for i in items if i.examination).most_common()
+        ),
     )
 
 

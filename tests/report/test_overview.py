@@ -54,6 +54,24 @@ def test_students_stay_in_the_rosters_order():
     assert places == sorted(places)
 
 
+def test_the_class_says_what_it_was_examined_in_so_that_a_degraded_sandbox_is_seen():
+    view = one()
+    (student,) = view.students
+    item = student.items[0]
+    environment = item.examination.environment.model_copy(update={"sandbox": "landlock (tier C: degraded)"})
+    changed = replace(item, examination=item.examination.model_copy(update={"environment": environment}))
+    other = replace(
+        student,
+        student="somebody",
+        items=(replace(changed, marksheet=changed.marksheet.model_copy(update={"team": "other"})),),
+    )
+    text = text_of(replace(view, students=(student, other)))
+    assert (
+        f"Examined in: {item.examination.environment.sandbox} (1 submission); landlock (tier C: degraded) (1 submission)."
+        in text
+    )
+
+
 def test_who_needs_a_person_comes_before_the_marks():
     text = text_of(class_of(12))
     assert text.index("the classifier's weights could not be read") < text.index("Gradebook Every item")
