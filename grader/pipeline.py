@@ -75,6 +75,7 @@ def grade(run: Run, assignment_ids: Sequence[str], *, only: Sequence[str] = ()) 
     assignments = [run.tree.assignment(name) for name in assignment_ids]
     teams = [team for team in run.roster.teams if not only or team.id in only]
     with run.store.locked(), ExitStack() as stack:
+        run.store.open()
         forget_answers(run.store)
         scheduler = Scheduler(
             run.executor(run.store),

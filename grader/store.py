@@ -67,6 +67,14 @@ class Store:
             self._leases = opened
         return self._leases
 
+    def open(self) -> None:
+        """Open the leases now rather than when they are first needed, so that what is wrong is said early.
+
+        Raises:
+            StoreError: as `leases`.
+        """
+        assert self.leases is not None, "opened, or an error was raised"
+
     def path(self, name: str) -> Path:
         """Where `name` lies, or would lie."""
         return self.root / name

@@ -17,6 +17,7 @@ from grader import pipeline
 from grader.collect.collector import not_collected
 from grader.course.tree import CourseTree
 from grader.demo.forge import Forge
+from grader.errors import GraderError
 from grader.examine.events import Collected as CollectedEvent
 from grader.examine.events import Started
 from grader.examine.scheduler import on_this_machine
@@ -105,6 +106,14 @@ def test_reports_are_written_for_everybody(give, run_for, tmp_path):
     assert sorted(p.name for p in (tmp_path / "out" / "students").iterdir()) == ["ada.html", "nobody.html"]
     rows = list(csv.DictReader((tmp_path / "out" / "grades.csv").read_text().splitlines()))
     assert [row["student"] for row in rows] == ["ada", "nobody"]
+
+
+def test_a_database_that_cannot_be_had_is_said_before_anything_is_collected(give, run_for, tmp_path):
+    give("ada", RIGHT)
+    run = replace(run_for("ada"), store=Store(tmp_path / "state", state_url="mysql://host/grades"))
+    with pytest.raises(GraderError, match="mysql"):
+        pipeline.grade(run, ["t1_toy"])
+    assert not (tmp_path / "state" / "mirrors").exists()
 
 
 def test_no_name_leaves_the_roster(give, run_for, tmp_path):
