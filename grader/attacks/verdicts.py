@@ -75,6 +75,16 @@ def all_refused(*errors: str) -> Judge:
     return verdict
 
 
+def only_its_own_died(evidence: Evidence) -> Verdict:
+    """For `{"works": …}`: its signals kill. Whom else they hit is seen from outside, by the neighbour."""
+    answer = evidence.answer
+    if not _is_report(answer, "works"):
+        return _no_answer(evidence)
+    if not answer["works"]:
+        return _not_tried("it could not kill its own child, so a neighbour that lives proves nothing")
+    return Verdict(Result.CONTAINED, "it killed its own child; the session beside it answers")
+
+
 def either(first: Judge, second: Judge) -> Judge:
     """Contained in one way or the other."""
 

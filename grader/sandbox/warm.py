@@ -96,7 +96,7 @@ class WarmSandbox:
 
     def _start_from(self, address: ZygoteAddress, spec: SessionSpec) -> BubblewrapSession:
         with ExitStack() as keep:
-            keep.callback(id, self)  # our zygotes live at least as long as their sessions
+            keep.callback(_outlived_by, self)
             copy = self._lay_out(spec, address, keep)
             leaf = self._foundation.create_leaf(spec, keep)
             started = self._fork(spec, address, copy, leaf, keep)
@@ -163,6 +163,10 @@ class WarmSandbox:
             "data_bytes": data_bytes,
             "filter": base64.b64encode(self._foundation.filter).decode(),
         }
+
+
+def _outlived_by(_: WarmSandbox) -> None:
+    """Does nothing; a session that is to call it holds its sandbox, whose zygotes end when nobody does."""
 
 
 def _stop_all(zygotes: dict[tuple[int, str, int], Zygote]) -> None:

@@ -42,6 +42,15 @@ def test_harm_that_is_seen_from_outside_outweighs_a_harmless_answer(seen, said):
     assert (found.result, found.what_happened) == (Result.ESCAPED, said)
 
 
+def test_signals_to_everybody_count_by_the_neighbour_and_only_where_they_kill():
+    by = verdicts.only_its_own_died
+    killed = replace(QUIET, answer={"works": True})
+    assert verdict(by, killed).result is Result.CONTAINED
+    assert verdict(by, replace(killed, neighbour_answers=False)).result is Result.ESCAPED
+    assert verdict(by, replace(killed, answer={"works": False})).result is Result.NOT_TRIED
+    assert verdict(by, replace(killed, answer="contained")).result is Result.NOT_TRIED
+
+
 @pytest.mark.parametrize(
     ("answer", "result"),
     [

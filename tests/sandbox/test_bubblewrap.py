@@ -1,6 +1,5 @@
 """Sessions under bubblewrap, on this machine. What hostile code tries is in tests/attacks."""
 
-import json
 import os
 import shutil
 import socket
@@ -9,7 +8,7 @@ import sys
 import tempfile
 import textwrap
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,19 +19,14 @@ from grader.course.model import Limits
 from grader.errors import SandboxError
 from grader.sandbox.bubblewrap import BubblewrapSandbox, BubblewrapSession
 from grader.sandbox.choose import try_bubblewrap
-from grader.sandbox.seam import Ending, SessionSpec
+from grader.sandbox.seam import SessionSpec
+
+from .saying import SAY, Start, hear, run
 
 pytestmark = pytest.mark.sandbox
 
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a session a user of its own")
 SPEC = SessionSpec(submission=None, limits=Limits(session_wall_s=30), slot=900 + os.getpid() % 90)
-SAY = """
-import json, os, socket, sys
-channel = socket.socket(fileno=3)
-say = lambda value: channel.sendall(json.dumps(value).encode())
-"""
-
-Start = Callable[..., BubblewrapSession]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -50,21 +44,6 @@ def start(tmp_path: Path) -> Start:
         return BubblewrapSandbox(program=program, **options).start(spec)
 
     return start_script
-
-
-def hear(session: BubblewrapSession) -> Any:
-    """What the program says before it ends."""
-    session.channel.settimeout(20)
-    heard = b""
-    while chunk := session.channel.recv(1 << 16):
-        heard += chunk
-    return json.loads(heard)
-
-
-def run(start: Start, script: str, **options: Any) -> tuple[Any, Ending]:
-    with closing(start(script, **options)) as session:
-        said = hear(session)
-        return said, session.close()
 
 
 def test_the_worker_greets_on_the_channel():

@@ -1,6 +1,5 @@
 """Sessions of tier C on this machine: what they hide, refuse and end, and that nobody gets them unasked."""
 
-import json
 import os
 import signal
 import socket
@@ -8,7 +7,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -28,15 +26,16 @@ from grader.sandbox.landlock import LandlockSandbox
 from grader.sandbox.seam import Ending, SessionSpec
 from grader.sandbox.tree import pids_below
 from tests.sandbox.looking import stages
+from tests.sandbox.saying import SAY, Start, run
 
 pytestmark = pytest.mark.sandbox
 
 LIMITS = Limits(session_wall_s=20, memory_mib=192, processes=24, disk_mib=12, output_kib=256)
 SLOT = 700 + os.getpid() % 90
-SAY = """
-import ctypes, json, os, resource, signal, socket, subprocess, sys, threading, time
-channel = socket.socket(fileno=3)
-say = lambda value: channel.sendall(json.dumps(value).encode())
+LOOK = (
+    SAY
+    + """
+import ctypes, resource, signal, subprocess, threading, time
 def refusal(act):
     try:
         act()
@@ -44,8 +43,7 @@ def refusal(act):
         return type(error).__name__ if error.errno in (1, 2, 13) else os.strerror(error.errno)
     return ""
 """
-
-Start = Callable[..., BubblewrapSession]
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -61,24 +59,11 @@ def start(tmp_path: Path) -> Start:
         script: str, *, submission: Path | None = None, hidden: tuple[Path, ...] = (), **limits: float
     ) -> BubblewrapSession:
         program = tmp_path / "program.py"
-        program.write_text(SAY + textwrap.dedent(script))
+        program.write_text(LOOK + textwrap.dedent(script))
         spec = SessionSpec(submission, LIMITS.model_copy(update=limits), slot=SLOT)
         return LandlockSandbox(program=program, hidden=hidden).start(spec)
 
     return start_script
-
-
-def hear(session: BubblewrapSession) -> Any:
-    session.channel.settimeout(20)
-    heard = b""
-    while chunk := session.channel.recv(1 << 16):
-        heard += chunk
-    return json.loads(heard)
-
-
-def run(start: Start, script: str, **options: Any) -> tuple[Any, Ending]:
-    with closing(start(script, **options)) as session:
-        return hear(session), session.close()
 
 
 def ended(start: Start, script: str, **options: Any) -> Ending:
@@ -243,7 +228,7 @@ def test_the_limit_that_ended_a_session_is_named(start, limit, script, limits):
 
 def test_what_a_grader_that_was_killed_leaves_is_ended_at_once_and_swept_later(tmp_path):
     program = tmp_path / "program.py"
-    program.write_text(SAY + DAEMON + "open('left', 'w').write('x'); say(1); time.sleep(600)")
+    program.write_text(LOOK + DAEMON + "open('left', 'w').write('x'); say(1); time.sleep(600)")
     script = f"""
     import os, sys
     from pathlib import Path

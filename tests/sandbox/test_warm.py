@@ -1,10 +1,9 @@
 """Sessions forked from a zygote, on this machine. What hostile code tries is in tests/attacks."""
 
-import json
 import os
 import signal
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -16,19 +15,14 @@ from grader.errors import SandboxError
 from grader.records import Limit
 from grader.sandbox.bubblewrap import BubblewrapSandbox, BubblewrapSession
 from grader.sandbox.choose import try_warm
-from grader.sandbox.seam import Ending, SessionSpec
+from grader.sandbox.seam import SessionSpec
 from grader.sandbox.warm import WarmSandbox
+
+from .saying import SAY, Start, hear, run
 
 pytestmark = pytest.mark.sandbox
 
 SPEC = SessionSpec(submission=None, limits=Limits(session_wall_s=30), slot=3000 + os.getpid() % 90)
-SAY = """
-import json, os, socket, sys
-channel = socket.socket(fileno=3)
-say = lambda value: channel.sendall(json.dumps(value).encode())
-"""
-
-Start = Callable[..., BubblewrapSession]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -53,21 +47,6 @@ def start(sandbox: WarmSandbox) -> Start:
         return sandbox.start(spec)
 
     return start_script
-
-
-def hear(session: BubblewrapSession) -> Any:
-    """What the program says before it ends."""
-    session.channel.settimeout(20)
-    heard = b""
-    while chunk := session.channel.recv(1 << 16):
-        heard += chunk
-    return json.loads(heard)
-
-
-def run(start: Start, script: str, **options: Any) -> tuple[Any, Ending]:
-    with closing(start(script, **options)) as session:
-        said = hear(session)
-        return said, session.close()
 
 
 SEEN = """
