@@ -20,7 +20,7 @@ from grader.examine.events import Retried, about
 from grader.examine.examiners import OpenExaminer, examiners
 from grader.examine.executor import Job, Produced, Report
 from grader.examine.gpus import Gpu
-from grader.examine.retries import STOPPED, next_try
+from grader.examine.retries import STOPPED, broke_here, next_try
 from grader.examine.supervise import GRACE_S, Examiner, Place, examine_once
 from grader.examine.waiting import Entry, WaitingRoom
 
@@ -108,7 +108,7 @@ class LocalExecutor:
                     self._leave(entry)
                     entry.future.set_exception(error)
                     continue
-                if produced.problem and examiner is not None:
+                if broke_here(produced) and examiner is not None:
                     produced = _closed(examiner, produced)  # whatever was kept warm may be what is broken
                     examiner = None
                 self._settle(entry, produced)
@@ -169,5 +169,5 @@ def _closed(examiner: Examiner, produced: Produced) -> Produced:
     try:
         examiner.close()
     except (GraderError, OSError) as error:
-        return replace(produced, problem=f"{produced.problem}\n{error}")
+        return replace(produced, problem=f"{produced.problem}\n{error}".strip())
     return produced

@@ -38,10 +38,15 @@ def next_try(produced: Produced, *, shared: bool, before: Sequence[Retry]) -> Re
     """
     if shared and ran_out_of_memory(produced) and not any(retry.alone for retry in before):
         return Retry("it ran out of memory on a GPU that it shared", alone=True)
-    problem = produced.headline or _sandbox_broke(produced)
+    problem = broke_here(produced)
     if problem and all(retry.alone for retry in before):
         return Retry(problem)
     return None
+
+
+def broke_here(produced: Produced) -> str:
+    """What to say where an attempt failed on our side, of which another in a fresh process may be rid."""
+    return produced.headline or _sandbox_broke(produced)
 
 
 def ran_out_of_memory(produced: Produced) -> bool:

@@ -285,7 +285,7 @@ def reseed() -> None:
 def build_view(request: dict[str, Any], source: bytes) -> None:
     """Make a root of its own for the session, and go there."""
     mount(None, "/", None, RECURSIVE | PRIVATE)
-    mount("tmpfs", NEW_ROOT, "tmpfs", NO_SUID | NO_DEV, "size=1m,nr_inodes=4096,mode=755")
+    mount("tmpfs", NEW_ROOT, "tmpfs", NO_SUID | NO_DEV, "size=8m,nr_inodes=4096,mode=755")
     for path, target in request["links"]:
         os.symlink(target, NEW_ROOT + path)
     for path in filter(os.path.lexists, request["system"]):
@@ -304,10 +304,18 @@ def build_view(request: dict[str, Any], source: bytes) -> None:
 
 
 def show(path: str, at: str = "") -> None:
-    """Bind a file or folder with what is mounted below; all is read-only already, and cannot be unlocked."""
+    """Bind a folder or device with what is mounted below; all is read-only already, and cannot be unlocked.
+
+    A file is copied: whoever upgrades a package replaces it outside, and to a file that is gone nothing can
+    be bound, though this process sees it still.
+    """
     target = NEW_ROOT + (at or path)
     if os.path.isdir(path):
         os.makedirs(target, exist_ok=True)
+    elif os.path.isfile(path):
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        Path(target).write_bytes(Path(path).read_bytes())
+        return
     else:
         os.makedirs(os.path.dirname(target), exist_ok=True)
         Path(target).touch()

@@ -193,6 +193,25 @@ def test_the_same_out_of_memory_alone_is_the_submissions_own_and_final(job, engi
     assert (produced.problem, len(produced.attempts), kinds(events)) == ("", 1, [Started])
 
 
+def test_where_the_sandbox_broke_the_next_try_has_a_sandbox_of_its_own(job, engine):
+    """What a slot keeps warm may be what is broken, though the examination came to its end."""
+    unchecked = OUT_OF_MEMORY.model_copy(
+        update={
+            "status": Status.COULD_NOT_CHECK,
+            "outcomes": (Outcome(check="c", status=Status.COULD_NOT_CHECK, message="a fault on our side"),),
+        }
+    )
+    script = (
+        f"[ $ATTEMPT = 2 ] || {{ echo '{unchecked.model_dump_json()}' >$OUT/examination.json;"
+        " echo 'E grader.errors.SandboxError: no session' >$OUT/log.txt; exit; }\necho fine >$OUT/log.txt"
+    )
+    executor, events, examiner = engine({"ada": script})
+    with executor:
+        produced = executor.submit(job("ada"), report=events.append).result(20)
+        assert examiner.closed == 1
+    assert produced.files == {"log.txt": b"fine\n"}
+
+
 def test_a_process_that_closes_its_mouth_and_lives_on_is_ended(job):
     examiner = ScriptExaminer({"ada": "exec 2>&-; exec sleep 60"}, {})
     started = time.monotonic()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,6 +14,7 @@ import pytest
 from grader.course.model import Limits
 from grader.errors import SandboxError
 from grader.records import Limit
+from grader.sandbox import view
 from grader.sandbox.bubblewrap import BubblewrapSandbox, BubblewrapSession
 from grader.sandbox.choose import try_warm
 from grader.sandbox.seam import SessionSpec
@@ -214,3 +216,21 @@ def test_a_zygote_that_was_killed_is_our_error_and_replaced(start, sandbox):
 def test_a_device_that_is_not_there_is_our_error(sandbox):
     with pytest.raises(SandboxError, match="no device 'cuda:99'"):
         sandbox.start(SessionSpec(submission=None, limits=Limits(), device="cuda:99"))
+
+
+def test_a_file_of_the_system_that_is_replaced_while_a_zygote_lives_breaks_no_session(monkeypatch):
+    """As `ldconfig` does after any upgrade of a package: to a file that is gone, nothing can be bound."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        cache = Path(folder) / "cache"
+        Path(folder).chmod(0o755)
+        cache.write_text("old")
+        monkeypatch.setattr(view, "SYSTEM_EXTRAS", (str(cache),))
+        sandbox = WarmSandbox(imports=())
+        sandbox._program = (SAY + f"say(open({str(cache)!r}).read())").encode()
+        with closing(sandbox.start(SPEC)) as session:
+            assert hear(session) == "old"
+        (Path(folder) / "new").write_text("new")
+        (Path(folder) / "new").replace(cache)
+        with closing(sandbox.start(SPEC)) as session:
+            assert hear(session) == "old"
+        sandbox.close()
