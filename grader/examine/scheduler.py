@@ -23,7 +23,7 @@ from grader.examine.history import History
 from grader.examine.inventory import find_gpus
 from grader.examine.local_executor import LocalExecutor
 from grader.examine.request import ExamRequest
-from grader.examine.stored import commit, is_stored, problem_of, set_damaged_aside
+from grader.examine.stored import commit, is_provisional, is_stored, problem_of, set_aside
 from grader.leases.seam import State
 from grader.records import Usage
 from grader.store import SCRATCH, Store
@@ -99,6 +99,7 @@ class Scheduler:
         self._looked_elsewhere_at = 0.0
         self._pending: dict[Future[Produced], _Asked] = {}
         self._running: set[_Name] = set()
+        self._examined: set[_Name] = set()
         self._ended: queue.SimpleQueue[Future[Produced]] = queue.SimpleQueue()
 
     def __enter__(self) -> Self:
@@ -150,10 +151,11 @@ class Scheduler:
 
     def _ask(self, request: ExamRequest, store: Store, *, priority: int, history: History) -> _Asked | None:
         """Say what becomes of a request; None when there is nothing to run."""
-        if is_stored(store, request):
+        is_final = (store.root, request.key) in self._examined or not is_provisional(store, request)
+        if is_stored(store, request) and is_final:
             self._observe(Stored(about=about(request)))
             return None
-        set_damaged_aside(store, request)
+        set_aside(store, request)
         expected_s = history.expected_s(request)
         asked = _Asked(request=request, store=store, priority=priority, expected_s=expected_s)
         self._observe(Waiting(about=about(request), priority=priority, expected_s=expected_s))
@@ -212,6 +214,7 @@ class Scheduler:
         if commit(asked.store, asked.request, produced, self._claims[asked.store.root]):
             self._observe(_end_of(asked.request, produced))
             self._remember(asked, produced)
+            self._examined.add(asked.name)
         else:
             self._elsewhere[asked.name] = asked
         del self._pending[future]

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from grader.examine.claims import Claims
 from grader.examine.executor import Attempts, Produced
 from grader.examine.request import ExamRequest, environment
+from grader.examine.retries import broke_here
 from grader.records import Examination, Outcome, Status, Usage
 from grader.store import Store
 
@@ -62,19 +63,27 @@ def commit(store: Store, request: ExamRequest, produced: Produced, claims: Claim
             path.write_bytes(content)
         store.flush(draft)
         kept = claims.finish(request.key, digest, lambda: store.publish(draft, _folder_name(request)))
-    if kept:
+    if kept and (broke := broke_here(produced)):
+        store.write_text(_failure_name(request), f"{broke}\n")  # what it says holds until the next command
+    elif kept:
         store.remove(_failure_name(request))
     return kept
 
 
-def set_damaged_aside(store: Store, request: ExamRequest) -> None:
-    """Let what is stored and cannot be read be run again; its folder is kept for a person to look at."""
+def is_provisional(store: Store, request: ExamRequest) -> bool:
+    """Whether a sandbox broke in what is stored: it is shown, and the next command examines it again."""
+    return bool(problem_of(store, request)) and is_stored(store, request)
+
+
+def set_aside(store: Store, request: ExamRequest) -> None:
+    """Let what is stored be run again, as it cannot be read, or a sandbox broke; its folder is kept."""
+    reason = problem_of(store, request) or "its folder is missing, or is not what was stored"
     digest = store.leases.digest_of(request.key)
     if digest is None:
         return
     with contextlib.suppress(FileNotFoundError):
         store.set_aside(_folder_name(request))
-    store.leases.discard(request.key, digest, "its folder is missing, or is not what was stored")
+    store.leases.discard(request.key, digest, reason)
 
 
 def _read(store: Store, request: ExamRequest) -> Examination | None:

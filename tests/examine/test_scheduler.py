@@ -63,6 +63,35 @@ def test_every_request_is_examined_and_stored(request_for, tmp_path):
     assert kept == {"examination.json", "usage.json", "attempts.json", "log.txt", "artifacts"}
 
 
+def test_where_a_sandbox_broke_the_next_command_examines_again_and_this_one_does_not(
+    toy_tree, toy_work, toy_material, tmp_path
+):
+    """As the page says: find the cause, mend it, and give the command again."""
+    broken = tmp_path / "broken"
+    broken.touch()
+    (toy_tree.checks_dir("t1_toy") / "hidden" / "test_more.py").write_text(
+        "import pathlib, pytest\nfrom grader.errors import SandboxError\npytestmark = pytest.mark.task('count')\n"
+        "def test_more(candidate):\n"
+        f"    if pathlib.Path({str(broken)!r}).exists():\n        raise SandboxError('no session')\n"
+    )
+    request = new_request(toy_work(RIGHT, "team1"), toy_material, sandbox="fake", seed=11)
+    store, events = Store(tmp_path / "state"), Events()
+    with Scheduler(LocalExecutor(slots=1), observe=events) as scheduler:
+        scheduler.examine_all([request], store)
+        scheduler.examine_all([request], store)
+    assert events.ended() == ["team1"]
+    assert sum(isinstance(event, Retried) for event in events) == 1
+    found = load(store, request)
+    assert found.status is Status.COULD_NOT_CHECK
+    assert found.outcome("public/test_add.py::test_add_adds").status is Status.PASSED, "it is shown meanwhile"
+    broken.unlink()
+    examine_all([request], store, slots=1, report=events)
+    assert load(store, request).status is Status.PASSED
+    again = Events()
+    examine_all([request], store, slots=1, report=again)
+    assert again.kinds("team1") == [Stored]
+
+
 def test_what_is_stored_is_not_run_again(request_for, tmp_path):
     store, request = Store(tmp_path / "state"), request_for(RIGHT)
     examine_all([request], store, slots=1, report=Events())
