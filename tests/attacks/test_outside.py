@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -59,7 +60,8 @@ def test_a_folder_that_we_may_not_look_into_is_passed_over_and_the_others_are_no
     locked.mkdir(mode=0)
     seen.mkdir()
     (seen / "made").touch()
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    below_temp = len(tmp_path.relative_to(tempfile.gettempdir()).parts)
+    for folder in (tmp_path, *tmp_path.parents[: below_temp - 1]):
         folder.chmod(0o755)
     child = multiprocessing.get_context("fork").Process(target=_look_as_a_user, args=(locked, seen))
     child.start()
