@@ -11,6 +11,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,8 @@ from grader.records import Record
 RecordType = TypeVar("RecordType", bound=Record)
 
 SCRATCH = ".scratch"
+SWEEPING_S = 5.0
+"""Longest wait for another run that sweeps, before the state folder counts as held by it alone."""
 
 ASIDE = "damaged"
 """Where files go that cannot be read, for a person to look at."""
@@ -175,7 +178,7 @@ class Store:
                 shutil.rmtree(self.root / SCRATCH, ignore_errors=True)
             elif not self._state_url:
                 raise StateInUse(IN_USE)
-            if self._state_url and not _takes(handle, fcntl.LOCK_SH):
+            if self._state_url and not _takes_soon(handle, fcntl.LOCK_SH):
                 raise StateInUse(IN_USE)
             yield
 
@@ -219,6 +222,16 @@ def _new_file(folder: Path) -> Path:
     descriptor, name = tempfile.mkstemp(dir=folder)
     os.close(descriptor)
     return Path(name)
+
+
+def _takes_soon(handle: IO[str], kind: int) -> bool:
+    """As `_takes`; waits for one that is sweeping, which holds the folder for itself for a moment."""
+    deadline = time.monotonic() + SWEEPING_S
+    while not _takes(handle, kind):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
 
 
 def _takes(handle: IO[str], kind: int) -> bool:

@@ -1,10 +1,12 @@
 """Several coordinators over one state folder and one PostgreSQL server, as real processes that are killed."""
 
+import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -51,6 +53,14 @@ def test_two_coordinators_share_the_work_and_publish_what_one_would(course, stat
 
 def leases_keys(logged):
     return {each.key for each in logged}
+
+
+def test_who_comes_while_another_sweeps_waits_a_moment_and_is_not_refused(tmp_path):
+    with (tmp_path / "lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        threading.Timer(0.4, fcntl.flock, (handle, fcntl.LOCK_UN)).start()
+        with Store(tmp_path, state_url="postgresql://nobody").locked():
+            pass
 
 
 def test_what_a_killed_coordinator_held_is_examined_by_the_other(course, state, postgres_url, tmp_path):  # noqa: F811
