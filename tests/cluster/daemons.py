@@ -18,8 +18,7 @@ class Site:
         self.folder, self._keep, self._options = folder, keep, options
         file = folder / "scheduler.json"
         self.scheduler = self._start("scheduler", "--port", "0", "--scheduler-file", str(file))
-        wait_until(file.exists)
-        self.address = json.loads(file.read_text())["address"]
+        self.address = wait_until(lambda: _address_in(file))
 
     def worker(self, name: str, *arguments: str, before: tuple[str, ...] = (), **environment: str):
         """Start a worker process without a guardian: when it is killed, it stays dead."""
@@ -35,6 +34,14 @@ class Site:
         self._keep.callback(process.wait)
         self._keep.callback(process.kill)
         return process
+
+
+def _address_in(file: Path) -> str:
+    """Where the scheduler listens; nothing while its file is not there or only partly written."""
+    try:
+        return json.loads(file.read_text())["address"]
+    except (FileNotFoundError, json.JSONDecodeError):
+        return ""
 
 
 @contextmanager
