@@ -1,0 +1,124 @@
+"""What an audit says, as frozen records: one dossier per team and assignment, one audit per assignment.
+
+Nothing here decides anything. The decision is the `Evidence` of the snapshot; flags, rewrites and shares are
+context for a person.
+"""
+
+from typing import Literal
+
+from grader.records import Evidence, Record, Sighting, Snapshot
+
+SCHEMA = 1
+"""Version of the JSON form; raised when a field changes its meaning or goes."""
+
+
+class Flag(Record):
+    """Something that a person may want to know about dates or branches. Never a verdict."""
+
+    detector: str
+    """Short name in lower case with '-', such as 'dated-before-parent'; one row of the table of base rates."""
+    kind: Literal["flag", "context"]
+    """'flag': not seen in any ordinary student history; 'context': seen in some."""
+    text: str
+    """One sentence for a committee, with short ids of commits."""
+    commits: tuple[str, ...] = ()
+    """Full ids of the commits that it is about."""
+    base_rate: str
+    """How often honest work shows the same, in words, with the source's numbers."""
+
+
+class Rewrite(Record):
+    """A commit that the branch no longer has, and what took its place, found by content."""
+
+    old: str
+    """Id of the commit that was seen earlier."""
+    new: str | None
+    """Id of its counterpart in the later history; None when there is none."""
+    matched_by: Literal["tree", "patch", "nothing"]
+    text: str
+    """One sentence: what changed (dates, author, message, files) and what did not."""
+
+
+class Share(Record):
+    """What one author name and e-mail address contributed. Context, never a mark."""
+
+    author: str
+    """Name and address as the commits carry them."""
+    member: str | None = None
+    """Id of the team member, where the address says so."""
+    commits: int
+    co_authored: int
+    """Commits of others that name this person in a Co-authored-by trailer."""
+    lines_added: int
+    lines_removed: int
+
+
+class CommitFacts(Record):
+    """One commit for people."""
+
+    id: str
+    author: str
+    subject: str
+    authored: int | None
+    """Seconds since the epoch, as the commit claims; None when it cannot be read."""
+    committed: int | None
+    first_seen: int | None
+    """Earliest independent proof that it existed; None without any."""
+    first_seen_by: str = ""
+    """Evidence level of that proof."""
+    signed: int | None = None
+    """Time of the forge's own signature."""
+    role: str = ""
+    """'graded', 'proven', 'claimed', or what else it is to the decision."""
+
+
+class Dossier(Record):
+    """Everything about one team and one assignment."""
+
+    team: str
+    members: tuple[str, ...]
+    repo_url: str
+    extension: str = ""
+    """The team's own deadline with approver and reason code; empty when it has none."""
+    graded: Snapshot | None
+    """What the stored marks rest on; None when nothing was collected for marking yet."""
+    ruling: Snapshot
+    """What the rule says on the evidence of today."""
+    timeline: tuple[Sighting, ...]
+    """Everything that was seen of any branch, oldest first."""
+    commits: tuple[CommitFacts, ...]
+    """The commits around the deadline, newest first."""
+    flags: tuple[Flag, ...] = ()
+    rewrites: tuple[Rewrite, ...] = ()
+    shares: tuple[Share, ...] = ()
+    commands: tuple[str, ...] = ()
+    """Shell lines with which anybody can verify the decision from the exported files."""
+
+    @property
+    def evidence(self) -> Evidence:
+        """Of the commit that counts: what was graded, else what the rule says."""
+        return (self.graded or self.ruling).evidence
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the rule still chooses what was graded."""
+        return self.graded is None or self.graded.commit == self.ruling.commit
+
+
+class Audit(Record):
+    """One assignment."""
+
+    schema_version: int = SCHEMA
+    course: str
+    term: str
+    assignment: str
+    title: str
+    time_zone: str
+    written: int
+    """Seconds since the epoch."""
+    version: str
+    """Of the grader."""
+    ledger_rounds: int
+    ledger_head: str
+    """Hash of the last round; compare it with what was posted at the deadline."""
+    dossiers: tuple[Dossier, ...]

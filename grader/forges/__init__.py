@@ -1,0 +1,1 @@
+"""What forges record about pushes, read from their APIs or from files."""
