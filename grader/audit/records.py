@@ -16,7 +16,7 @@ class Flag(Record):
     """Something that a person may want to know about dates or branches. Never a verdict."""
 
     detector: str
-    """Short name in lower case with '-', such as 'dated-before-parent'; one row of the table of base rates."""
+    """Short name in lower case with '-', such as 'dated-before-parent'; one row of the table of rates."""
     kind: Literal["flag", "context"]
     """'flag': not seen in any ordinary student history; 'context': seen in some."""
     text: str
