@@ -35,6 +35,10 @@ class WarmForkError(GraderError):
     """The process that forks examinations is not there or does not answer: our fault."""
 
 
+class _NoAnswerError(WarmForkError):
+    """It lives, as far as we know, and says nothing: stopped, or hung in an import."""
+
+
 def is_supported() -> bool:
     """Whether this system has what a warm fork needs: Linux has."""
     return sys.platform == "linux"
@@ -43,12 +47,17 @@ def is_supported() -> bool:
 class WarmFork:
     """One process that forks examinations, for all slots of a machine. Starts with the first examination.
 
-    When it has died it is started again for the next examination. It ends, and all its children with it, when
-    its last examiner is closed or this process ends in whatever way.
+    When it has died or does not answer it is started again for the next examination. It ends, and all its
+    children with it, when its last examiner is closed or this process ends in whatever way.
     """
 
-    def __init__(self) -> None:
-        """Nothing is started yet."""
+    def __init__(self, *, start_s: float = START_S) -> None:
+        """Nothing is started yet.
+
+        Args:
+            start_s: longest wait for a fork.
+        """
+        self._start_s = start_s
         self._lock = threading.Lock()
         self._examiners = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -90,9 +99,9 @@ class WarmFork:
                 "inherited": [*inherited],
                 "modules": [*self._modules_of(request)],
             }
-            self._send(order, (question, said_end, told_end.fileno(), *inherited))
+            asked = self._send(order, (question, said_end, told_end.fileno(), *inherited))
             brief.close()  # before waiting: should the fork die, its end must be the last one
-            pid, end = _forked(told)
+            pid, end = self._forked_by(asked, told)
             on_failure.pop_all()
         return WarmlyRunning(pid=pid, said=said, end=end, told=told)
 
@@ -118,7 +127,8 @@ class WarmFork:
             if not self._examiners:
                 self._end()
 
-    def _send(self, order: Order, descriptors: tuple[int, ...]) -> None:
+    def _send(self, order: Order, descriptors: tuple[int, ...]) -> int | None:
+        """Ask for a fork; process id of who was asked."""
         message = json.dumps(order).encode()
         with self._lock:
             try:
@@ -126,6 +136,18 @@ class WarmFork:
             except (BrokenPipeError, ConnectionResetError):
                 self._end()
                 send_descriptors(self._running(), message, descriptors)
+            return self.pid
+
+    def _forked_by(self, asked: int | None, told: socket.socket) -> tuple[int, int]:
+        """See `_forked`; who does not answer is killed, so that the next examination has another."""
+        try:
+            return _forked(told, self._start_s)
+        except _NoAnswerError:
+            with self._lock:
+                if self._process is not None and self._process.pid == asked:
+                    self._process.kill()
+                    self._end()
+            raise
 
     def _running(self) -> socket.socket:
         """Our end of the control socket of a process that lives as far as we know."""
@@ -226,14 +248,14 @@ class WarmlyRunning:
         self.told.close()
 
 
-def _forked(told: socket.socket) -> tuple[int, int]:
+def _forked(told: socket.socket, start_s: float) -> tuple[int, int]:
     """Process id and pidfd of what was forked.
 
     Raises:
         WarmForkError: nothing was.
     """
-    if not _is_readable(told, START_S):
-        raise WarmForkError(f"no examination was forked within {START_S:g} s")
+    if not _is_readable(told, start_s):
+        raise _NoAnswerError(f"no examination was forked within {start_s:g} s")
     content, descriptors, _, _ = socket.recv_fds(told, MOST_BYTES, 1)
     answer = json.loads(content or "{}")
     if not descriptors:

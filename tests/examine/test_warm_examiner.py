@@ -206,6 +206,20 @@ def test_a_fork_that_was_killed_is_started_again(fork, examiner, request_for):
     assert fork.pid != before
 
 
+def test_a_fork_that_does_not_answer_is_replaced_for_the_next_examination(request_for):
+    fork = WarmFork(start_s=10)
+    examiner = WarmExaminer(fork)
+    files_by(examiner, request_for())
+    stopped = fork.pid
+    fork._start_s = 0.5
+    os.kill(stopped, signal.SIGSTOP)
+    assert "no examination was forked within 0.5 s" in examined(examiner, request_for()).problem
+    assert not is_alive(stopped)
+    fork._start_s = 10
+    files_by(examiner, request_for())
+    examiner.close()
+
+
 def test_an_examination_dies_with_the_process_that_forked_it(fork, examiner, request_for, check, tmp_path):
     check(HANGS)
     started = examiner.start(request_for(), out=tmp_path, references=None)
