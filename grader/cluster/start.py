@@ -5,6 +5,8 @@ wants certificates that live as long as it does.
 """
 
 import logging
+import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -27,6 +29,9 @@ _LEAVE_EARLY_S = 120
 """A Slurm node ends itself so long before its walltime, so that its end is an orderly one."""
 
 _PROLOGUE = ("export DASK_DISTRIBUTED__WORKER__HTTP__ROUTES='[]'",)
+
+_NO_NODE_NOW = "down, drained or reserved"
+"""What Slurm says of nodes that may come back: a job can wait for them."""
 
 _ANY_PORT = "127.0.0.1:0"
 """For the HTTP servers that Dask always starts; they are left without a page."""
@@ -110,6 +115,7 @@ def _slurm(settings: ClusterSettings, home: Path) -> Iterator[Client]:
     shared.mkdir(mode=0o700, parents=True, exist_ok=True)
     security = Security.temporary()
     with _quiet(), _cluster(settings, shared, security) as cluster:
+        _try_out(cluster.job_script())
         cluster.adapt(minimum_jobs=settings.jobs, maximum_jobs=settings.jobs)
         with Client(cluster, security=security, set_as_default=False) as client:
             yield client
@@ -138,6 +144,26 @@ def _cluster(settings: ClusterSettings, shared: Path, security: Security) -> SLU
         )
     except (OSError, RuntimeError, ValueError) as error:
         raise ClusterError(f"Slurm jobs could not be asked for: {error}") from error
+
+
+def _try_out(job_script: str) -> None:
+    """Ask Slurm, without queueing anything, whether it takes such a job: Dask would go on asking unheard.
+
+    Raises:
+        ClusterError: it does not, or does not answer.
+    """
+    with tempfile.NamedTemporaryFile("w", suffix=".sh", encoding="utf-8") as script:
+        script.write(job_script)
+        script.flush()
+        try:
+            tried = subprocess.run(
+                ["sbatch", "--test-only", script.name], capture_output=True, check=False, timeout=JOIN_S
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ClusterError(f"Slurm cannot be asked for jobs: {error}") from error
+    said = tried.stderr.decode("utf-8", errors="replace").strip()
+    if tried.returncode and _NO_NODE_NOW not in said:
+        raise ClusterError(f"Slurm takes no such job, see [cluster] and docs/cluster.md: {said}")
 
 
 def _gres(settings: ClusterSettings) -> list[str]:

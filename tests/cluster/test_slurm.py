@@ -67,6 +67,22 @@ def test_a_class_is_graded_in_slurm_jobs_although_a_node_dies(slurm, class_of, h
     wait_until(lambda: not slurm.jobs())
 
 
+def test_a_job_that_slurm_would_refuse_ends_the_run_at_once_with_what_slurm_says(
+    slurm, class_of, tmp_path, monkeypatch
+):
+    course = class_of(ada=RIGHT)
+    (tmp_path / "night.toml").write_text(SETTINGS.replace('"class"', '"no-such-queue"'))
+    monkeypatch.setenv("SLURM_CONF", str(slurm.configuration))
+    arguments = ("--cluster", "slurm", "--cluster-config", str(tmp_path / "night.toml"))
+    ended = subprocess.run(
+        command(course, *arguments), capture_output=True, text=True, timeout=50, check=False
+    )
+    assert ended.returncode == 4
+    assert "Slurm takes no such job" in ended.stderr
+    assert "invalid partition" in ended.stderr
+    assert not slurm.jobs()
+
+
 def kill_node_of(pid, slurm):
     """Kill a node with everything on it: the job of an examining process, its step daemon and its slurmd."""
     line = psutil.Process(pid).parents()
