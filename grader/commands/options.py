@@ -1,5 +1,6 @@
 """What all commands share: exit codes, common options, how our errors reach people. Never imports torch."""
 
+import errno
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -12,6 +13,9 @@ from grader.errors import ConfigurationError, GraderError
 from grader.sandbox.preference import allowing_degraded
 
 OK, PERSON_NEEDED, BAD_DATA, OUR_FAILURE, INTERRUPTED = 0, 1, 3, 4, 130
+
+_FULL_OR_BROKEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+"""Trouble of a disk, which a person mends; anything else that the system refuses may be a mistake of ours."""
 
 EXISTING = click.Path(exists=True, path_type=Path)
 ANY_PATH = click.Path(path_type=Path)
@@ -32,6 +36,13 @@ def reported(command: Callable[..., Any]) -> Callable[..., Any]:
             sys.exit(BAD_DATA)
         except GraderError as error:
             click.echo(f"grader: {error}", err=True)
+            sys.exit(OUR_FAILURE)
+        except OSError as error:
+            if error.errno not in _FULL_OR_BROKEN:
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            said = "what was stored stays; mend that, and give the same command again"
+            click.echo(f"grader: {where}{error.strerror}: {said}", err=True)
             sys.exit(OUR_FAILURE)
 
     return wrapper
