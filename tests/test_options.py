@@ -22,5 +22,5 @@ def test_a_full_disk_is_one_line_and_exit_code_4():
 
 
 def test_what_may_be_a_mistake_of_ours_keeps_its_traceback(tmp_path):
-    ended = CliRunner().invoke(command_that(lambda: (tmp_path / "no" / "such").read_text()))
+    ended = CliRunner().invoke(command_that((tmp_path / "no" / "such").read_text))
     assert isinstance(ended.exception, FileNotFoundError)
