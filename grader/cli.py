@@ -14,8 +14,10 @@ import click
 
 from grader import __version__
 from grader.commands.clusters import cluster_options, on_cluster
+from grader.commands.collecting import collect
 from grader.commands.data import data
 from grader.commands.doctor import doctor
+from grader.commands.opening import class_options, opened_run
 from grader.commands.options import (
     ANY_PATH,
     BAD_DATA,
@@ -27,7 +29,6 @@ from grader.commands.options import (
     reported,
     sandbox_option,
     scale_option,
-    state_url_option,
 )
 from grader.commands.stability import stability
 
@@ -48,6 +49,7 @@ def main() -> None:
     """The root of all commands; `HELP` is what it says."""
 
 
+main.add_command(collect)
 main.add_command(data)
 main.add_command(doctor)
 main.add_command(stability)
@@ -55,11 +57,8 @@ main.add_command(stability)
 
 @main.command()
 @click.argument("assignments", nargs=-1, required=True)
-@course_option
-@click.option("--roster", type=ANY_PATH, help="roster.csv; by default the one beside course.toml.")
+@class_options
 @click.option("--only", multiple=True, metavar="TEAM", help="Grade this team only; can be given again.")
-@click.option("--state", type=ANY_PATH, help="Where results are kept; by default .grader beside course.toml.")
-@state_url_option
 @click.option("--out", type=ANY_PATH, help="Where reports are written; by default reports/ of the course.")
 @click.option("--slots", type=click.IntRange(1), help="Examinations side by side; by default one per core.")
 @click.option("--json", "as_json", is_flag=True, help="Print the marksheets as JSON.")
@@ -78,7 +77,7 @@ def grade(assignments: tuple[str, ...], only: tuple[str, ...], **options: Any) -
     from grader.report.exports import marksheets_json
     from grader.sandbox.choose import choose
 
-    run = _run(**options)
+    run = opened_run(**options)
     ids = [run.tree.assignment(name).id for name in assignments]
     teams = _teams(only, run)
     if options["cluster"]:
@@ -96,29 +95,7 @@ def grade(assignments: tuple[str, ...], only: tuple[str, ...], **options: Any) -
 
 
 @main.command()
-@course_option
-@click.option("--roster", type=ANY_PATH, help="roster.csv; by default the one beside course.toml.")
-@click.option("--state", type=ANY_PATH, help="Where results are kept; by default .grader beside course.toml.")
-@state_url_option
-@reported
-def collect(**options: Any) -> None:
-    """Look at every repository now and keep what is seen, as evidence of what was there when.
-
-    Run it around a deadline. What it sees is kept even if somebody rewrites the history afterwards.
-    """
-    from grader import pipeline
-
-    problems = pipeline.look(_run(**options, out=None, sandbox="auto"))
-    for team, problem in problems.items():
-        click.echo(f"{team}: {problem}")
-    sys.exit(PERSON_NEEDED if problems else OK)
-
-
-@main.command()
-@course_option
-@click.option("--roster", type=ANY_PATH, help="roster.csv; by default the one beside course.toml.")
-@click.option("--state", type=ANY_PATH, help="Where results are kept; by default .grader beside course.toml.")
-@state_url_option
+@class_options
 @click.option("--out", type=ANY_PATH, help="Where reports are written; by default reports/ of the course.")
 @sandbox_option
 @reported
@@ -126,7 +103,7 @@ def report(**options: Any) -> None:
     """Mark and report again from what is stored: after a change of a rubric, a band or a marks CSV."""
     from grader import pipeline
 
-    run = _run(**options)
+    run = opened_run(**options)
     with run.store.locked(), run.store.in_turn():
         grades = pipeline.close_books(run)
     click.echo(str(grades.published.index))
@@ -298,33 +275,6 @@ def demo(out: Path, slots: int | None, course: Path | None, *, keep: bool) -> No
         )
     click.echo(said.text)
     sys.exit(OK if said.as_expected else OUR_FAILURE)
-
-
-def _run(
-    *,
-    course: Path | None,
-    roster: Path | None,
-    state: Path | None,
-    state_url: str,
-    out: Path | None,
-    sandbox: str,
-    slots: int | None = None,
-    **_: Any,
-) -> Any:
-    from grader.course.tree import CourseTree
-    from grader.examine.scheduler import on_this_machine
-    from grader.pipeline import Run
-    from grader.store import Store
-
-    tree = CourseTree.open(course)
-    return Run(
-        tree=tree,
-        roster=tree.roster(roster or tree.root / "roster.csv"),
-        store=Store((state or tree.root / ".grader").resolve(), state_url=state_url),
-        out=out or tree.root / "reports",
-        sandbox=sandbox,
-        executor=on_this_machine(slots or os.cpu_count() or 1),
-    )
 
 
 def _teams(only: tuple[str, ...], run: Any) -> tuple[str, ...]:
