@@ -6,7 +6,7 @@ context for a person.
 
 from typing import Literal
 
-from grader.records import Evidence, Record, Sighting, Snapshot
+from grader.records import Record, Sighting, Snapshot
 
 SCHEMA = 1
 """Version of the JSON form; raised when a field changes its meaning or goes."""
@@ -68,13 +68,16 @@ class CommitFacts(Record):
     """Evidence level of that proof."""
     signed: int | None = None
     """Time of the forge's own signature."""
-    role: str = ""
-    """'graded', 'proven', 'claimed', or what else it is to the decision."""
+    offset_minutes: int | None = None
+    """Time zone that the committer date claims, in minutes east of UTC; None when it cannot be read."""
+    roles: tuple[str, ...] = ()
+    """What it is to the decision: 'graded', 'ruled' (what the rule takes), 'proven', 'claimed'."""
 
 
 class Dossier(Record):
     """Everything about one team and one assignment."""
 
+    assignment: str
     team: str
     members: tuple[str, ...]
     repo_url: str
@@ -84,25 +87,36 @@ class Dossier(Record):
     """What the stored marks rest on; None when nothing was collected for marking yet."""
     ruling: Snapshot
     """What the rule says on the evidence of today."""
-    timeline: tuple[Sighting, ...]
-    """Everything that was seen of any branch, oldest first."""
-    commits: tuple[CommitFacts, ...]
+    problem: str = ""
+    """Why nothing could be ruled for this team; empty when it could."""
+    timeline: tuple[Sighting, ...] = ()
+    """What was seen of any branch, oldest first; of looks that found the same, the first and the last."""
+    seen_again: int = 0
+    """Looks that are left out because those before and after them found the same."""
+    commits: tuple[CommitFacts, ...] = ()
     """The commits around the deadline, newest first."""
+    commits_left_out: int = 0
+    """Commits further away from the deadline that are not listed."""
     flags: tuple[Flag, ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
     shares: tuple[Share, ...] = ()
     commands: tuple[str, ...] = ()
     """Shell lines with which anybody can verify the decision from the exported files."""
+    decide: tuple[str, ...] = ()
+    """What a person must decide, one sentence each; empty when nothing is open."""
 
     @property
-    def evidence(self) -> Evidence:
-        """Of the commit that counts: what was graded, else what the rule says."""
-        return (self.graded or self.ruling).evidence
+    def shown(self) -> Snapshot:
+        """What counts: what was graded, else what the rule says."""
+        return self.graded or self.ruling
 
     @property
     def agrees(self) -> bool:
-        """Whether the rule still chooses what was graded."""
-        return self.graded is None or self.graded.commit == self.ruling.commit
+        """Whether the rule still chooses what was graded, with the same lateness."""
+        if self.graded is None:
+            return True
+        was, now = self.graded, self.ruling
+        return (was.commit, was.tree, was.days_late) == (now.commit, now.tree, now.days_late)
 
 
 class Audit(Record):
@@ -114,6 +128,9 @@ class Audit(Record):
     assignment: str
     title: str
     time_zone: str
+    deadline: int
+    """First late instant for everybody without an extension, exclusive, in seconds since the epoch."""
+    deadline_text: str
     written: int
     """Seconds since the epoch."""
     version: str
@@ -121,4 +138,13 @@ class Audit(Record):
     ledger_rounds: int
     ledger_head: str
     """Hash of the last round; compare it with what was posted at the deadline."""
+    clock: str = ""
+    """How our own clock compared with the servers', in words; empty where no server told its time."""
     dossiers: tuple[Dossier, ...]
+
+
+class Audits(Record):
+    """Several assignments, as `grader audit --json` prints them."""
+
+    schema_version: int = SCHEMA
+    audits: tuple[Audit, ...]
