@@ -46,8 +46,13 @@ def _collect_missing(run: Run, pairs: Sequence[tuple[Team, Assignment]]) -> list
 
 
 def _collector(run: Run) -> Collector:
-    push_records = run.tree.root / "push_records"
-    return Collector(run.tree.course, state=run.store.root, push_records=push_records, clock=run.clock)
+    return Collector(
+        run.tree.course,
+        state=run.store.root,
+        push_records=run.tree.root / "push_records",
+        clock=run.clock,
+        forge_keys=run.tree.root / "forge_keys",
+    )
 
 
 def _collect_one(run: Run, collector: Collector, team: Team, assignment: Assignment) -> None:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import grader
 from grader.collect.choice import Case, Choice, choose
-from grader.collect.deadline import Deadline, branch
+from grader.collect.deadline import Deadline
 from grader.collect.history import History
 from grader.collect.late import MINUTE_S, grace_s
 from grader.collect.ledger import Ledger, Round
@@ -28,14 +28,12 @@ from grader.collect.notebook import prepare
 from grader.collect.objects import read_history
 from grader.collect.observation import Observer
 from grader.collect.push_records import Push, push_records
+from grader.collect.study import Study, no_branch, snapshot_of, unreachable, without_commit
 from grader.collect.tree import write_files
 from grader.course.instants import deadline_text, wall_clock_to_epoch
 from grader.course.model import Assignment, Course
-from grader.records import Decision, Evidence, Prepared, Record, Sighting, Snapshot, Team
+from grader.records import Decision, Evidence, Prepared, Record, Snapshot, Team
 from grader.store import Store
-
-NAMED_BRANCHES = 10
-"""Branches that a message lists."""
 
 
 class Collected(Record):
@@ -57,6 +55,7 @@ class Collector:
         state: Path,
         push_records: Path | None,
         clock: Callable[[], int],
+        forge_keys: Path | None = None,
         tokens: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Nothing is read or written yet.
@@ -66,11 +65,13 @@ class Collector:
             state: folder for mirrors, ledger and written-out submissions.
             push_records: folder with `<team>.json`; None or absent when there are none.
             clock: seconds since the epoch.
+            forge_keys: folder with the public keys that forges sign with; None or absent when there are none.
             tokens: host → access token for private repositories.
         """
         self._course = course
         self._store = Store(state)
         self._records = push_records
+        self._forge_keys = forge_keys
         self._clock = clock
         self._ledger = Ledger(state / "ledger")
         self._rounds: tuple[Round, ...] | None = None
@@ -113,29 +114,73 @@ class Collector:
 
         Raises:
             CollectError: the mirror is damaged.
-            ConfigurationError: the deadline or the team's push record file is wrong.
+            ConfigurationError: the deadline, the team's push record file or a forge's key is wrong.
+            StoreError: the ledger is damaged.
+        """
+        study = self.study(team, assignment)
+        plan = study.choice.plan if study.choice else None
+        if plan is None:
+            return Collected(snapshot=study.snapshot, prepared=None, files=None)
+        name = f"submissions/{assignment.id}/{team.id}/{plan.digest}"
+        write_files(self._mirror(team).git, plan, self._store, name)
+        prepared = prepare(self._store.path(name), assignment.tasks)
+        notes = (*plan.notes, *prepared.notes)
+        prepared = prepared.model_copy(update={"notes": notes})
+        return Collected(snapshot=study.snapshot, prepared=prepared, files=name)
+
+    def study(self, team: Team, assignment: Assignment) -> Study:
+        """Everything that is known of a team and an assignment, and what the rule says of it; writes nothing.
+
+        Raises:
+            CollectError: the mirror is damaged.
+            ConfigurationError: the deadline, the team's push record file or a forge's key is wrong.
             StoreError: the ledger is damaged.
         """
         deadline = self._deadline(team, assignment)
         looks = self._looks(team)
-        if not up_to_date(looks, deadline.first_late):
-            return _nothing(team, assignment, _unreachable(deadline))
         pushes = push_records(self._records, team.id)
-        seen = sightings(looks, pushes)
+        history = self._history(team, looks, pushes)
         ref = counting_branch(looks, deadline.first_late, configured=self._course.collect.branch)
-        if ref is None or all(sighting.ref != ref for sighting in seen):
-            return _nothing(team, assignment, _no_branch(deadline, looks, ref))
-        case = Case(
-            course=self._course,
-            folder=assignment.folder,
+        found = self._found(team, assignment, deadline, looks, ref, history)
+        return Study(
+            team=team,
+            assignment=assignment,
             deadline=deadline,
-            git=self._mirror(team).git,
-            history=self._history(team, seen, pushes),
+            looks=looks,
+            pushes=pushes,
+            sightings=sightings(looks, pushes),
             ref=ref,
-            tip=last_heads(looks).get(ref),
-            heads=heads_at(looks, deadline.first_late),
+            history=history,
+            choice=found if isinstance(found, Choice) else None,
+            snapshot=snapshot_of(team, assignment, found),
         )
-        return self._taken(team, assignment, choose(case))
+
+    def _found(
+        self,
+        team: Team,
+        assignment: Assignment,
+        deadline: Deadline,
+        looks: Sequence[Look],
+        ref: str | None,
+        history: History | None,
+    ) -> Choice | Evidence:
+        """What the rule chooses, or the evidence that there is nothing to choose from."""
+        if history is None or not up_to_date(looks, deadline.first_late):
+            return unreachable(deadline)
+        if ref is None or all(sighting.ref != ref for sighting in history.sightings):
+            return no_branch(deadline, looks, ref)
+        return choose(
+            Case(
+                course=self._course,
+                folder=assignment.folder,
+                deadline=deadline,
+                git=self._mirror(team).git,
+                history=history,
+                ref=ref,
+                tip=last_heads(looks).get(ref),
+                heads=heads_at(looks, deadline.first_late),
+            )
+        )
 
     def _deadline(self, team: Team, assignment: Assignment) -> Deadline:
         extended = [one.deadline for one in team.extensions if one.assignment == assignment.id]
@@ -154,83 +199,21 @@ class Collector:
             self._rounds = self._ledger.rounds()
         return looks_at(team.id, self._rounds)
 
-    def _history(self, team: Team, seen: Sequence[Sighting], pushes: Sequence[Push]) -> History:
-        mirror = self._mirror(team)
+    def _history(self, team: Team, looks: Sequence[Look], pushes: Sequence[Push]) -> History | None:
+        """What the mirror has of everything that was seen; None when the repository was never read."""
+        if not any(look.reached for look in looks):
+            return None
+        mirror, seen = self._mirror(team), sightings(looks, pushes)
         tips = mirror.commits_among(sighting.commit for sighting in seen)
         return History(read_history(mirror.git, tips), seen, pushes)
 
     def _mirror(self, team: Team) -> Mirror:
         return Mirror(self._store.path("mirrors"), team.id, timeout_s=self._course.collect.timeout_s)
 
-    def _taken(self, team: Team, assignment: Assignment, choice: Choice) -> Collected:
-        commit = choice.case.history.commits.get(choice.commit or "")
-        snapshot = Snapshot(
-            team=team.id,
-            assignment=assignment.id,
-            commit=choice.commit,
-            tree=choice.tree,
-            committer_date=commit.committed if commit else None,
-            days_late=choice.days_late,
-            evidence=choice.evidence,
-            problem=choice.problem,
-            problem_is_ours=choice.problem_is_ours,
-        )
-        if choice.plan is None:
-            return Collected(snapshot=snapshot, prepared=None, files=None)
-        name = f"submissions/{assignment.id}/{team.id}/{choice.plan.digest}"
-        write_files(choice.case.git, choice.plan, self._store, name)
-        prepared = prepare(self._store.path(name), assignment.tasks)
-        notes = (*choice.plan.notes, *prepared.notes)
-        return Collected(snapshot=snapshot, prepared=prepared.model_copy(update={"notes": notes}), files=name)
-
 
 def not_collected(team: Team, assignment: Assignment) -> Collected:
     """What stands for a team whose collecting broke on our side: nobody loses marks, a person must look."""
     said = "collecting failed on our side; nobody loses marks for that, and a person looks into it"
     deadline = Deadline(first_late=0, text=assignment.deadline, gap_tolerance_s=0)
-    return _nothing(team, assignment, _without_commit(deadline, Decision.UNREACHABLE, said))
-
-
-def _nothing(team: Team, assignment: Assignment, evidence: Evidence) -> Collected:
-    ours = evidence.decision in {Decision.UNREACHABLE, Decision.AMBIGUOUS}
-    snapshot = Snapshot(
-        team=team.id,
-        assignment=assignment.id,
-        commit=None,
-        tree=None,
-        evidence=evidence,
-        problem=evidence.explanation if ours else f"no submission: {evidence.explanation}",
-        problem_is_ours=ours,
-    )
-    return Collected(snapshot=snapshot, prepared=None, files=None)
-
-
-def _unreachable(deadline: Deadline) -> Evidence:
-    said = (
-        "the repository could not be read since the deadline; nobody loses marks for that, and a person "
-        "looks into it"
-    )
-    return _without_commit(deadline, Decision.UNREACHABLE, said)
-
-
-def _no_branch(deadline: Deadline, looks: Sequence[Look], ref: str | None) -> Evidence:
-    """Nothing was ever seen on the branch that counts, or nothing says which branch that is."""
-    heads = sorted(heads_at(looks, deadline.first_late))
-    names = ", ".join(f"`{branch(name)}`" for name in heads[:NAMED_BRANCHES])
-    if not heads:
-        return _without_commit(deadline, Decision.NO_COMMIT, "the repository is empty")
-    if ref is None:
-        said = f"the repository names no default branch and has several ({names}); a person decides"
-        return _without_commit(deadline, Decision.AMBIGUOUS, said)
-    said = f"the repository has no branch `{branch(ref)}`; it has {names}"
-    return _without_commit(deadline, Decision.NO_COMMIT, said)
-
-
-def _without_commit(deadline: Deadline, decision: Decision, explanation: str) -> Evidence:
-    return Evidence(
-        decision=decision,
-        level=None,
-        deadline=deadline.first_late,
-        deadline_text=deadline.text,
-        explanation=explanation,
-    )
+    evidence = without_commit(deadline, Decision.UNREACHABLE, said)
+    return Collected(snapshot=snapshot_of(team, assignment, evidence), prepared=None, files=None)

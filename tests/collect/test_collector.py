@@ -525,3 +525,29 @@ def test_many_teams_are_looked_at_side_by_side(tmp_path, desk):
     assert desk.observe(*teams) == {}
     for number, who in enumerate(teams):
         assert desk.text(desk.collect(who), "work.py") == f"x = {number}".encode()
+
+
+import sys
+
+sys.path.insert(0, "/work/main/tests")
+
+
+def test_a_study_tells_everything_known_and_writes_nothing(repository, desk):
+    repository.commit("c1", T - HOUR)
+    repository.point("main", "c1")
+    who = team(repository.url)
+    desk.observe(who)
+    before = sorted(desk.state.rglob("*"))
+    study = desk.collector.study(who, assignment())
+    assert sorted(desk.state.rglob("*")) == before
+    assert study.snapshot == desk.collect(who).snapshot
+    assert (study.ref, study.deadline.first_late) == (MAIN, T)
+    assert [sighting.commit for sighting in study.sightings] == [repository.commits["c1"]]
+    assert list(study.history.commits) == [repository.commits["c1"]]
+    assert study.choice.commit == study.snapshot.commit
+
+
+def test_a_study_of_a_repository_that_was_never_read_has_no_history(repository, desk):
+    study = desk.collector.study(team(repository.url), assignment())
+    assert (study.ref, study.history, study.choice, study.looks) == (None, None, None, ())
+    assert study.snapshot.evidence.decision is Decision.UNREACHABLE
