@@ -527,11 +527,6 @@ def test_many_teams_are_looked_at_side_by_side(tmp_path, desk):
         assert desk.text(desk.collect(who), "work.py") == f"x = {number}".encode()
 
 
-import sys
-
-sys.path.insert(0, "/work/main/tests")
-
-
 def test_a_study_tells_everything_known_and_writes_nothing(repository, desk):
     repository.commit("c1", T - HOUR)
     repository.point("main", "c1")
