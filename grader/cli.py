@@ -13,6 +13,7 @@ from typing import Any, Literal
 import click
 
 from grader import __version__
+from grader.commands.audit import audit
 from grader.commands.clusters import cluster_options, on_cluster
 from grader.commands.collecting import collect
 from grader.commands.data import data
@@ -49,6 +50,7 @@ def main() -> None:
     """The root of all commands; `HELP` is what it says."""
 
 
+main.add_command(audit)
 main.add_command(collect)
 main.add_command(data)
 main.add_command(doctor)
