@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from grader.collect.hardened_git import MIB, Git
+from grader.collect.stamps import Person, first_line, parse_stamp
 from grader.errors import CollectError
 
 OBJECT_ID = re.compile(r"[0-9a-f]{40}")
@@ -13,18 +14,26 @@ TREE_LIMIT_BYTES = 4 * MIB
 """A single directory that is larger is not read; 4 MiB hold some 80,000 entries."""
 HISTORY_LIMIT_MIB = 512
 
-_SECONDS = re.compile(rb"[0-9]{1,12}")
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Commit:
-    """What a commit says about itself. Dates are the student's claim; None where there is no readable one."""
+    """What a commit says about itself. All of it is the student's claim; None where it cannot be read."""
 
     id: str
     tree: str
     parents: tuple[str, ...]
-    committed: int | None
+    author: Person
     authored: int | None
+    """Seconds since the epoch."""
+    authored_offset_minutes: int | None
+    """How far the author's clock was ahead of UTC."""
+    committer: Person
+    committed: int | None
+    committed_offset_minutes: int | None
+    subject: str
+    """First line of the message, cut to a bound; whatever marks the student wrote."""
+    has_signature: bool
+    """Somebody's signature is there; nothing here says whose, or that it holds."""
 
 
 @dataclass(frozen=True)
@@ -44,19 +53,35 @@ class Known:
     size: int
 
 
-def parse_commit(object_id: str, raw: bytes) -> Commit:
-    """Read the headers of a raw commit object; the message is not looked at.
+def parse_commit(object_id: str, raw: bytes, people: dict[Person, Person] | None = None) -> Commit:
+    """Read a raw commit object, of which any byte may be hostile.
 
     Of repeated headers the first counts. A date that is missing, not a number, or 0 (what git makes of a
     date that it cannot read) is None.
+
+    Args:
+        object_id: its id; not checked against the content.
+        raw: the object as git stores it.
+        people: everybody met so far; a history of 20,000 commits then keeps each of them once.
     """
-    headers = raw.partition(b"\n\n")[0].split(b"\n")
+    end = raw.find(b"\n\n")
+    headers = (raw if end < 0 else raw[:end]).split(b"\n")
+    encoding = next(_values(headers, b"encoding"), b"")
+    author = parse_stamp(next(_values(headers, b"author"), b""), encoding)
+    committer = parse_stamp(next(_values(headers, b"committer"), b""), encoding)
+    known = people if people is not None else {}
     return Commit(
         id=object_id,
         tree=next(_values(headers, b"tree"), b"").decode("ascii", errors="replace"),
         parents=tuple(value.decode("ascii", errors="replace") for value in _values(headers, b"parent")),
-        committed=_date(next(_values(headers, b"committer"), b"")),
-        authored=_date(next(_values(headers, b"author"), b"")),
+        author=known.setdefault(author.person, author.person),
+        authored=author.time,
+        authored_offset_minutes=author.offset_minutes,
+        committer=known.setdefault(committer.person, committer.person),
+        committed=committer.time,
+        committed_offset_minutes=committer.offset_minutes,
+        subject=first_line(raw if end >= 0 else b"", encoding, start=end + 2),
+        has_signature=any(line.startswith((b"gpgsig ", b"gpgsig-sha256 ")) for line in headers),
     )
 
 
@@ -132,7 +157,8 @@ def read_history(git: Git, tips: Sequence[str]) -> dict[str, Commit]:
         return {}
     listed = git.read("rev-list", "--topo-order", "--reverse", "--stdin", stdin=_lines(tips))
     ids = listed.decode("ascii").split()
-    commits = {object_id: parse_commit(object_id, raw) for object_id, raw in read_objects(git, ids)}
+    people: dict[Person, Person] = {}
+    commits = {one: parse_commit(one, raw, people) for one, raw in read_objects(git, ids)}
     if len(commits) != len(ids):
         raise CollectError(f"{len(ids) - len(commits)} commits are missing from the mirror; fetch it again")
     return commits
@@ -146,13 +172,6 @@ def _announced_size(output: IO[bytes]) -> int | None:
 def _values(headers: Sequence[bytes], name: bytes) -> Iterator[bytes]:
     prefix = name + b" "
     return (line[len(prefix) :] for line in headers if line.startswith(prefix))
-
-
-def _date(person: bytes) -> int | None:
-    words = person.rpartition(b">")[2].split()
-    if not words or not _SECONDS.fullmatch(words[0]):
-        return None
-    return int(words[0]) or None
 
 
 def _lines(words: Iterable[str]) -> bytes:
