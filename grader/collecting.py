@@ -19,7 +19,7 @@ OPEN_RUN = "open-run.txt"
 def look(run: Run) -> dict[str, str]:
     """Look at every repository once and keep what is seen, as evidence; returns team → problem."""
     with run.store.locked(), run.store.in_turn():
-        return _collector(run).observe(run.roster.teams)
+        return collector_of(run).observe(run.roster.teams)
 
 
 def collect(run: Run, assignments: Sequence[Assignment], teams: Sequence[Team]) -> list[Collected]:
@@ -38,14 +38,15 @@ def collect_anew(run: Run, pairs: Sequence[tuple[Team, Assignment]]) -> list[Col
 
 def _collect_missing(run: Run, pairs: Sequence[tuple[Team, Assignment]]) -> list[Collected]:
     waiting = [pair for pair in pairs if not run.store.has(collected_name(*pair))]
-    collector = _collector(run)
+    collector = collector_of(run)
     collector.observe(list({team.id: team for team, _ in waiting}.values()))
     for team, assignment in waiting:
         _collect_one(run, collector, team, assignment)
     return [c for pair in pairs if (c := read_collected(run.store, *pair))]
 
 
-def _collector(run: Run) -> Collector:
+def collector_of(run: Run) -> Collector:
+    """The collector of this run's course and state folder; it has read and written nothing yet."""
     return Collector(
         run.tree.course,
         state=run.store.root,
