@@ -25,6 +25,9 @@ PACKAGE_MIB = 16
 
 _TOO_MUCH = "deeper folders or further files were left out: the limits of the course are reached"
 _DIRECTORY, _SYMLINK, _SUBMODULE = "40000", "120000", "160000"
+_POINTER = b"version https://git-lfs.github.com/spec/"
+_POINTER_SIZES_BYTES = range(100, 300)
+"""What stands for a file in large file storage is a few lines; larger files are not read for that."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ def plan_tree(git: Git, tree: str, policy: CollectPolicy) -> Plan:
         level = walk.descend(git, level)
     if level:
         walk.note(_TOO_MUCH)
+    walk.note_pointers(git)
     return walk.plan()
 
 
@@ -152,7 +156,7 @@ class _Walk:
     ) -> None:
         self._entries += 1
         path = prefix + _decoded(entry.name)
-        problem = _name_problem(entry.name) or _kind_problem(entry.mode)
+        problem = _name_problem(entry.name) or _kind_problem(entry.mode) or _head_problem(entry)
         if problem is None and len(path.encode()) > PATH_LIMIT_BYTES:
             problem = "its path is too long"
         if problem is not None:
@@ -172,6 +176,16 @@ class _Walk:
                 continue
             self._bytes += found.size
             self._files.append(File(path, object_id, found.size))
+
+    def note_pointers(self, git: Git) -> None:
+        """Say which files are not what the student believes to have handed in."""
+        small = {file.id: file.path for file in self._files if file.size in _POINTER_SIZES_BYTES}
+        for object_id, content in read_objects(git, list(small)):
+            if content.startswith(_POINTER):
+                self.note(
+                    f"{shown(small[object_id])} holds only a Git LFS pointer: "
+                    "files in large file storage are not fetched"
+                )
 
     def _size_problem(self, found: Known | None) -> str | None:
         limit = self._policy.blob_limit_mib
@@ -205,11 +219,21 @@ def _name_problem(name: bytes) -> str | None:
     return "it is a git folder" if _means_dot_git(text) else None
 
 
+def _head_problem(entry: Entry) -> str | None:
+    """What a shell prompt that shows the state of git would make of that folder: run its configuration."""
+    if entry.mode == _DIRECTORY or _as_file_systems_read(_decoded(entry.name)) != "head":
+        return None
+    return "with it git would take its folder for a repository"
+
+
 def _means_dot_git(name: str) -> bool:
     """True for `.git` and for what some file systems take for it."""
+    return _as_file_systems_read(name) in {".git", "git~1"}
+
+
+def _as_file_systems_read(name: str) -> str:
     visible = "".join(mark for mark in name if unicodedata.category(mark) != "Cf")
-    plain = unicodedata.normalize("NFKC", visible).casefold().partition(":")[0].rstrip(" .")
-    return plain in {".git", "git~1"}
+    return unicodedata.normalize("NFKC", visible).casefold().partition(":")[0].rstrip(" .")
 
 
 def _kind_problem(mode: str) -> str | None:

@@ -115,7 +115,7 @@ def test_a_git_folder_is_not_written_whatever_is_in_it(repository, written):
     assert notes == (".git was left out: it is a git folder",)
 
 
-def test_an_embedded_bare_repository_is_only_files(repository, written):
+def test_an_embedded_bare_repository_is_only_files_and_no_repository(repository, written):
     bare = {
         "HEAD": "ref: refs/heads/main\n",
         "config": "[core]\n\tbare = true\n",
@@ -123,7 +123,7 @@ def test_an_embedded_bare_repository_is_only_files(repository, written):
         "refs": {"y": ""},
     }
     files, _ = written(repository.tree({"work.py": "x", "inner": bare}))
-    assert files["inner/HEAD"] == b"ref: refs/heads/main\n"
+    assert sorted(files) == ["inner/config", "inner/objects/x", "inner/refs/y", "work.py"]
 
 
 def test_permissions_of_the_student_do_not_matter(repository, written, tmp_path):
