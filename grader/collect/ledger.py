@@ -7,18 +7,22 @@ A round is one file `000001.txt`:
     team01 HEAD refs/heads/main 1750478400
     team01 refs/heads/main 3f2c… 1750478400
     team02 !unreachable - 1750478402
+    @clock github.com +0.5+-1.0 1750478403
 
 `prev` is the sha256 of the file before. Anyone can verify the chain with `sha256sum`; docs/deadlines.md has
 the lines. An edit, a deletion or a swap is located exactly. That rounds were cut off at the end, or all
 written anew, can only be seen against a head hash kept elsewhere: post it at each deadline.
 """
 
+import fcntl
 import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from grader.course.instants import utc_text
@@ -31,13 +35,20 @@ NO_ROUND = "0" * 64
 UNREACHABLE = "!unreachable"
 DEFAULT_BRANCH = "HEAD"
 
+TURN = ".turn"
+"""Held by whoever looks at the repositories and writes the next round."""
+
 _HEADER = re.compile(r"round ([0-9]+) time ([0-9]+) \S+ grader \S+")
-_LINE = re.compile(r"([^ ]+) ([^ ]+) ([^ ]+) ([0-9]+)")
+_LINES = re.compile(r"(?:[^ \n]++ [^ \n]++ [^ \n]++ [0-9]++\n)*+")
+"""All lines at once: a ledger of a year is checked before every round."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One thing seen: `name` is a full branch name, `HEAD` (value: the default branch) or `!unreachable`."""
+    """One thing seen: `name` is a full branch name, `HEAD` (value: the default branch) or `!unreachable`.
+
+    Lines about our own clock have `@clock` in the place of a team; see `clock.py`.
+    """
 
     team: str
     name: str
@@ -57,7 +68,14 @@ class Round:
 
     def of(self, team: str) -> tuple[Line, ...]:
         """What was seen of one team."""
-        return tuple(line for line in self.lines if line.team == team)
+        return tuple(self._by_team.get(team, ()))
+
+    @cached_property
+    def _by_team(self) -> Mapping[str, Sequence[Line]]:
+        found: dict[str, list[Line]] = {}
+        for line in self.lines:
+            found.setdefault(line.team, []).append(line)
+        return found
 
 
 class Ledger:
@@ -72,11 +90,7 @@ class Ledger:
         Raises:
             StoreError: a file was edited, is missing or out of place; the message names it.
         """
-        found: list[Round] = []
-        for path in sorted(self._folder.glob("[0-9]*.txt")):
-            previous = found[-1].sha256 if found else NO_ROUND
-            found.append(_parsed(path, number=len(found) + 1, previous=previous))
-        return tuple(found)
+        return tuple(page.round() for page in self._pages())
 
     def verify(self) -> str:
         """Check the chain; the head hash, to be posted where it cannot be changed later.
@@ -84,8 +98,15 @@ class Ledger:
         Raises:
             StoreError: as `rounds`.
         """
-        rounds = self.rounds()
-        return rounds[-1].sha256 if rounds else NO_ROUND
+        return self._head()[1]
+
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """Look at the repositories and append one at a time; the others wait."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / TURN).open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
 
     def append(self, lines: Sequence[Line], *, time: int, version: str) -> Round:
         """Write the next round, whole or not at all.
@@ -98,16 +119,44 @@ class Ledger:
         Raises:
             StoreError: the chain so far is broken, or somebody else wrote this round at the same moment.
         """
-        rounds = self.rounds()
-        previous = rounds[-1].sha256 if rounds else NO_ROUND
-        number = len(rounds) + 1
+        last, previous = self._head()
+        number = last + 1
         head = [f"round {number} time {time} {utc_text(time)} grader {version}", f"prev {previous}"]
         body = [f"{line.team} {line.name} {line.value} {line.time}" for line in lines]
         content = "".join(f"{line}\n" for line in [*head, *body]).encode()
         path = self._folder / f"{number:06d}.txt"
         self._folder.mkdir(parents=True, exist_ok=True)
         _write_once(path, content)
-        return _parsed(path, number=number, previous=previous)
+        return _checked(path, number=number, previous=previous).round()
+
+    def _head(self) -> tuple[int, str]:
+        """Number and hash of the last round; the lines of the others are checked and forgotten."""
+        number, sha256 = 0, NO_ROUND
+        for page in self._pages():
+            number, sha256 = page.number, page.sha256
+        return number, sha256
+
+    def _pages(self) -> Iterator["_Page"]:
+        number, previous = 1, NO_ROUND
+        for path in sorted(self._folder.glob("[0-9]*.txt")):
+            page = _checked(path, number=number, previous=previous)
+            yield page
+            number, previous = number + 1, page.sha256
+
+
+@dataclass(frozen=True)
+class _Page:
+    """A file that stands where it should, with lines that are well formed."""
+
+    number: int
+    time: int
+    body: str
+    sha256: str
+
+    def round(self) -> Round:
+        words = (line.split(" ") for line in self.body.split("\n")[:-1])
+        lines = tuple(Line(team, name, value, int(time)) for team, name, value, time in words)
+        return Round(self.number, self.time, lines, self.sha256)
 
 
 def _write_once(path: Path, content: bytes) -> None:
@@ -122,16 +171,15 @@ def _write_once(path: Path, content: bytes) -> None:
     path.chmod(0o444)
 
 
-def _parsed(path: Path, *, number: int, previous: str) -> Round:
+def _checked(path: Path, *, number: int, previous: str) -> _Page:
     content = path.read_bytes()
-    lines = content.decode("utf-8", errors="replace").split("\n")
-    header = _HEADER.fullmatch(lines[0])
+    first, _, rest = content.decode("utf-8", errors="replace").partition("\n")
+    header = _HEADER.fullmatch(first)
     if header is None or int(header[1]) != number or path.name != f"{number:06d}.txt":
         raise StoreError(f"{path}: expected round {number}; a round is missing, renamed or damaged")
-    if lines[1:2] != [f"prev {previous}"]:
+    second, _, body = rest.partition("\n")
+    if second != f"prev {previous}":
         raise StoreError(f"{path}: does not follow the round before it; this file or that one was changed")
-    matches = [_LINE.fullmatch(line) for line in lines[2:-1]]
-    if lines[-1] or None in matches:
+    if not rest.endswith("\n") or not _LINES.fullmatch(body):
         raise StoreError(f"{path}: a line is not 'team name value time'; the file is damaged")
-    seen = tuple(Line(m[1], m[2], m[3], int(m[4])) for m in matches if m is not None)
-    return Round(number, int(header[2]), seen, hashlib.sha256(content).hexdigest())
+    return _Page(number, int(header[2]), body, hashlib.sha256(content).hexdigest())

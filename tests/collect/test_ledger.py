@@ -1,4 +1,5 @@
 import subprocess
+import threading
 
 import pytest
 
@@ -117,9 +118,9 @@ def test_nothing_is_added_to_a_broken_chain(ledger, folder):
 
 
 def test_a_round_that_somebody_else_has_just_written_is_not_overwritten(ledger, folder, monkeypatch):
-    stale = ledger.rounds()
+    stale = ledger._head()
     ledger.append([Line("theirs", "HEAD", "-", 1)], time=1, version="0.1.0")
-    monkeypatch.setattr(Ledger, "rounds", lambda _: stale)
+    monkeypatch.setattr(Ledger, "_head", lambda _: stale)
     with pytest.raises(StoreError, match="another run has just written this round"):
         ledger.append([Line("ours", "HEAD", "-", 1)], time=1, version="0.1.0")
     assert "theirs" in (folder / "000004.txt").read_text()
@@ -131,3 +132,28 @@ def test_branch_names_with_odd_characters_keep_their_lines_apart(folder):
     ledger = Ledger(folder)
     ledger.append([odd], time=1, version="0.1.0")
     assert ledger.rounds()[0].lines == (odd,)
+
+
+def test_those_who_look_at_once_wait_for_each_other(ledger, folder):
+    began, ended = threading.Event(), []
+
+    def second():
+        began.set()
+        with Ledger(folder).in_turn():
+            ended.append("second")
+
+    with ledger.in_turn():
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        began.wait(5)
+        waiting.join(0.1)
+        ended.append("first")
+    waiting.join(5)
+    assert ended == ["first", "second"]
+
+
+def test_the_lines_about_our_clock_belong_to_no_team_and_break_no_chain(ledger, folder):
+    ledger.append([Line("@clock", "github.com", "+0.5+-1.0", 400)], time=400, version="0.1.0")
+    done = subprocess.run(["/bin/sh", "-c", VERIFY], cwd=folder, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ledger.verify()
+    assert ledger.rounds()[-1].of("team01") == ()
