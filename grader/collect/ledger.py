@@ -10,8 +10,9 @@ A round is one file `000001.txt`:
     @clock github.com +0.5+-1.0 1750478403
 
 `prev` is the sha256 of the file before. Anyone can verify the chain with `sha256sum`; docs/deadlines.md has
-the lines. An edit, a deletion or a swap is located exactly. That rounds were cut off at the end, or all
-written anew, can only be seen against a head hash kept elsewhere: post it at each deadline.
+the lines. An edit, a deletion or a swap is located exactly, of the last round by `rounds.sha256` beside them.
+That rounds were cut off at the end, or all written anew, can only be seen against a head hash kept elsewhere:
+post it at each deadline.
 """
 
 import fcntl
@@ -25,6 +26,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from grader.collect.round_sums import check_sums, read_sums, write_sums
 from grader.course.instants import utc_text
 from grader.errors import StoreError
 
@@ -90,7 +92,10 @@ class Ledger:
         Raises:
             StoreError: a file was edited, is missing or out of place; the message names it.
         """
-        return tuple(page.round() for page in self._pages())
+        noted = read_sums(self._folder)
+        found = tuple(page.round() for page in self._pages())
+        check_sums(self._folder, noted, [one.sha256 for one in found])
+        return found
 
     def verify(self) -> str:
         """Check the chain; the head hash, to be posted where it cannot be changed later.
@@ -98,7 +103,7 @@ class Ledger:
         Raises:
             StoreError: as `rounds`.
         """
-        return self._head()[1]
+        return [NO_ROUND, *self._hashes()][-1]
 
     @contextmanager
     def in_turn(self) -> Iterator[None]:
@@ -119,22 +124,24 @@ class Ledger:
         Raises:
             StoreError: the chain so far is broken, or somebody else wrote this round at the same moment.
         """
-        last, previous = self._head()
-        number = last + 1
+        hashes = self._hashes()
+        number, previous = len(hashes) + 1, [NO_ROUND, *hashes][-1]
         head = [f"round {number} time {time} {utc_text(time)} grader {version}", f"prev {previous}"]
         body = [f"{line.team} {line.name} {line.value} {line.time}" for line in lines]
         content = "".join(f"{line}\n" for line in [*head, *body]).encode()
         path = self._folder / f"{number:06d}.txt"
         self._folder.mkdir(parents=True, exist_ok=True)
         _write_once(path, content)
-        return _checked(path, number=number, previous=previous).round()
+        written = _checked(path, number=number, previous=previous).round()
+        write_sums(self._folder, [*hashes, written.sha256])
+        return written
 
-    def _head(self) -> tuple[int, str]:
-        """Number and hash of the last round; the lines of the others are checked and forgotten."""
-        number, sha256 = 0, NO_ROUND
-        for page in self._pages():
-            number, sha256 = page.number, page.sha256
-        return number, sha256
+    def _hashes(self) -> list[str]:
+        """Hash of every round; their lines are checked and forgotten."""
+        noted = read_sums(self._folder)
+        hashes = [page.sha256 for page in self._pages()]
+        check_sums(self._folder, noted, hashes)
+        return hashes
 
     def _pages(self) -> Iterator["_Page"]:
         number, previous = 1, NO_ROUND

@@ -100,7 +100,53 @@ def test_swapped_pages_are_found(ledger, folder):
 def test_an_edit_of_the_last_page_changes_the_head_that_was_posted(ledger, folder):
     posted = ledger.verify()
     edit(folder, 3, COMMIT, "b" * 40)
+    (folder / "rounds.sha256").unlink()
     assert ledger.verify() != posted
+
+
+def test_an_edit_of_the_last_page_is_found_by_the_hash_that_was_noted_beside_it(ledger, folder):
+    edit(folder, 3, COMMIT, "b" * 40)
+    for reading in (ledger.verify, ledger.rounds):
+        with pytest.raises(StoreError, match=r"000003\.txt: is not what rounds\.sha256 says was written"):
+            reading()
+
+
+def test_a_page_that_was_cut_off_at_the_end_is_found_by_the_hash_that_was_noted(ledger, folder):
+    (folder / "000003.txt").unlink()
+    with pytest.raises(StoreError, match=r"000003\.txt: missing, though rounds\.sha256 names it"):
+        ledger.verify()
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda noted: noted[:-1], lambda noted: noted + b"x", lambda noted: b"\n" + noted]
+)
+def test_damage_to_the_noted_hashes_is_said(ledger, folder, damage):
+    sums = folder / "rounds.sha256"
+    sums.write_bytes(damage(sums.read_bytes()))
+    with pytest.raises(StoreError, match=r"rounds\.sha256: line \d: expected the sha256 and the name of"):
+        ledger.verify()
+
+
+def test_the_noted_hashes_are_read_by_sha256sum(ledger, folder):
+    done = subprocess.run(
+        ["sha256sum", "-c", "rounds.sha256"], cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "000001.txt: OK\n000002.txt: OK\n000003.txt: OK\n"
+
+
+def test_a_ledger_of_before_hashes_were_noted_goes_on_and_then_has_them_all(ledger, folder):
+    (folder / "rounds.sha256").unlink()
+    ledger.verify()
+    ledger.append([Line("t", "HEAD", "-", 1)], time=1, version="0.1.0")
+    assert len((folder / "rounds.sha256").read_text().splitlines()) == 4
+
+
+def test_a_run_that_was_stopped_before_it_noted_the_hash_costs_nothing(ledger, folder):
+    sums = folder / "rounds.sha256"
+    sums.write_text("".join(sums.read_text().splitlines(keepends=True)[:2]))
+    assert len(ledger.rounds()) == 3
+    ledger.append([Line("t", "HEAD", "-", 1)], time=1, version="0.1.0")
+    assert len(sums.read_text().splitlines()) == 4
 
 
 @pytest.mark.parametrize("damage", ["team01 HEAD\n", "no newline at the end", "a b c d e\n", "a b c x\n"])
@@ -118,13 +164,13 @@ def test_nothing_is_added_to_a_broken_chain(ledger, folder):
 
 
 def test_a_round_that_somebody_else_has_just_written_is_not_overwritten(ledger, folder, monkeypatch):
-    stale = ledger._head()
+    stale = ledger._hashes()
     ledger.append([Line("theirs", "HEAD", "-", 1)], time=1, version="0.1.0")
-    monkeypatch.setattr(Ledger, "_head", lambda _: stale)
+    monkeypatch.setattr(Ledger, "_hashes", lambda _: stale)
     with pytest.raises(StoreError, match="another run has just written this round"):
         ledger.append([Line("ours", "HEAD", "-", 1)], time=1, version="0.1.0")
     assert "theirs" in (folder / "000004.txt").read_text()
-    assert len(list(folder.iterdir())) == 4
+    assert len(list(folder.iterdir())) == 5
 
 
 def test_branch_names_with_odd_characters_keep_their_lines_apart(folder):
