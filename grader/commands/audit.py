@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from grader.commands.opening import class_options, opened_run
-from grader.commands.options import OK, PERSON_NEEDED, reported
+from grader.commands.options import ANY_PATH, OK, PERSON_NEEDED, reported
 
 OF_ASSIGNMENT = "assignment"
 """The subcommand that `grader audit a2` stands for."""
@@ -31,22 +31,32 @@ def audit() -> None:
 
 
 @audit.command(OF_ASSIGNMENT)
-@click.argument("assignment")
+@click.argument("assignments", nargs=-1, required=True)
 @class_options
+@click.option("--only", multiple=True, metavar="TEAM", help="This team only; can be given again.")
+@click.option("--out", type=ANY_PATH, help="Where pages are written; by default reports/ of the course.")
+@click.option("--json", "form", flag_value="json", help="Print everything as JSON.")
+@click.option("--csv", "form", flag_value="csv", help="Print one row a team as CSV.")
 @reported
-def of_assignment(assignment: str, **options: Any) -> None:
-    """Say for every team which commit counts for ASSIGNMENT, and why."""
-    from grader.kept import read_collected
+def of_assignment(
+    assignments: tuple[str, ...], only: tuple[str, ...], form: str | None, **options: Any
+) -> None:
+    """Say for every team which commit counts for ASSIGNMENTS, why, and on what evidence.
+
+    Writes audit/<assignment>.html with one printed page a team, and the same as JSON and CSV beside it. Asks
+    no server and changes nothing that is kept, so it can be given while another run grades.
+    Example: grader audit a2 --only t7
+    """
+    from grader.audit.audit import audit_of
+    from grader.audit.publish import printed, publish
+    from grader.course.mistakes import resolved
 
     run = opened_run(**options)
-    found = run.tree.assignment(assignment)
-    undecided = False
-    for team in run.roster.teams:
-        collected = read_collected(run.store, team, found)
-        if collected is None:
-            click.echo(f"{team.id}: nothing was collected yet")
-            continue
-        snapshot = collected.snapshot
-        undecided |= snapshot.problem_is_ours
-        click.echo(f"{team.id}: {snapshot.evidence.decision}: {snapshot.evidence.explanation}")
+    known = {team.id: team for team in run.roster.teams}
+    chosen = [known[resolved(name, known, noun="team")] for name in only] or list(known.values())
+    audits = [audit_of(run, run.tree.assignment(name), chosen) for name in assignments]
+    for one in audits:
+        click.echo(f"written: {publish(one, out=run.out)}", err=True)
+    click.echo(printed(audits, form), nl=False)
+    undecided = any(dossier.decide for one in audits for dossier in one.dossiers)
     sys.exit(PERSON_NEEDED if undecided else OK)

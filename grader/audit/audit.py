@@ -1,0 +1,70 @@
+"""A run and an assignment in, the audit of every team out. Reads the state folder and changes nothing in it.
+
+No server is asked and no lock is taken, so an audit can be made while another run grades.
+"""
+
+from collections.abc import Sequence
+
+import grader
+from grader.audit.dossier import dossier, without_study
+from grader.audit.records import Audit, Dossier
+from grader.collect.collector import Collector
+from grader.collect.deadline import Deadline
+from grader.collect.ledger import NO_ROUND, Ledger
+from grader.collecting import collector_of
+from grader.course.instants import deadline_text, wall_clock_to_epoch
+from grader.course.model import Assignment
+from grader.errors import GraderError
+from grader.kept import read_collected
+from grader.records import Snapshot, Team
+from grader.run import Run
+
+
+def audit_of(run: Run, assignment: Assignment, teams: Sequence[Team]) -> Audit:
+    """What is known about which commit counts, team by team, in the order given.
+
+    Raises:
+        ConfigurationError: course.toml or the deadline is wrong.
+        StoreError: the ledger is damaged.
+    """
+    rounds = Ledger(run.store.path("ledger")).rounds()
+    collector, course = collector_of(run), run.tree.course
+    first_late = wall_clock_to_epoch(assignment.deadline, course.time_zone)
+    return Audit(
+        course=course.title,
+        term=course.term,
+        assignment=assignment.id,
+        title=assignment.title,
+        time_zone=course.time_zone,
+        deadline=first_late,
+        deadline_text=deadline_text(first_late, zone=course.time_zone),
+        written=run.clock(),
+        version=grader.__version__,
+        ledger_rounds=len(rounds),
+        ledger_head=rounds[-1].sha256 if rounds else NO_ROUND,
+        dossiers=tuple(_dossier(run, collector, team, assignment) for team in teams),
+    )
+
+
+def _dossier(run: Run, collector: Collector, team: Team, assignment: Assignment) -> Dossier:
+    """One team; its trouble (a damaged mirror, a file that nobody foresaw) stops nobody."""
+    graded = _graded(run, team, assignment)
+    try:
+        return dossier(collector.study(team, assignment), graded)
+    except (GraderError, ValueError, LookupError, OSError, RecursionError, MemoryError) as error:
+        said = str(error) if isinstance(error, GraderError) else f"{type(error).__name__}: {error}"
+        deadline = _deadline(run, team, assignment)
+        return without_study(team, assignment, graded, deadline=deadline, problem=said)
+
+
+def _graded(run: Run, team: Team, assignment: Assignment) -> Snapshot | None:
+    collected = read_collected(run.store, team, assignment)
+    return collected.snapshot if collected else None
+
+
+def _deadline(run: Run, team: Team, assignment: Assignment) -> Deadline:
+    """The team's deadline as far as it can be told."""
+    given = [one.deadline for one in team.extensions if one.assignment == assignment.id]
+    zone = run.tree.course.time_zone
+    first_late = wall_clock_to_epoch(given[-1] if given else assignment.deadline, zone)
+    return Deadline(first_late=first_late, text=deadline_text(first_late, zone=zone))

@@ -1,0 +1,108 @@
+"""A study of one team and what was collected of it in, its dossier out."""
+
+import shlex
+
+from grader.audit.commit_facts import commits_around, roles
+from grader.audit.open_questions import open_questions
+from grader.audit.records import Dossier, Flag, Rewrite, Share
+from grader.audit.sightings import telling
+from grader.collect.deadline import Deadline
+from grader.collect.study import Study, snapshot_of, without_commit
+from grader.course.model import Assignment
+from grader.records import Decision, Snapshot, Team
+
+FORMAT = "%H%n%an <%ae>%n%cI%n%s"
+"""What `git show` prints of a commit: id, author, committer date, subject."""
+
+
+def dossier(
+    study: Study,
+    graded: Snapshot | None,
+    *,
+    flags: tuple[Flag, ...] = (),
+    rewrites: tuple[Rewrite, ...] = (),
+    shares: tuple[Share, ...] = (),
+) -> Dossier:
+    """Everything about one team and one assignment.
+
+    Args:
+        study: what is known and what the rule says of it now.
+        graded: what the stored marks rest on; None when nothing was collected for marking yet.
+        flags: of the detectors.
+        rewrites: commits that the branch no longer has.
+        shares: of the authors, for a team of several.
+    """
+    first_late = study.deadline.first_late
+    told = telling(study.sightings, first_late)
+    facts, left_out = (
+        commits_around(study.history, first_late, roles(graded, study.snapshot))
+        if study.history is not None
+        else ((), 0)
+    )
+    return _with_questions(
+        Dossier(
+            assignment=study.assignment.id,
+            team=study.team.id,
+            members=study.team.members,
+            repo_url=study.team.repo_url,
+            extension=extension_text(study.team, study.assignment),
+            graded=graded,
+            ruling=study.snapshot,
+            timeline=told,
+            seen_again=len(study.sightings) - len(told),
+            commits=facts,
+            commits_left_out=left_out,
+            flags=flags,
+            rewrites=rewrites,
+            shares=shares,
+            commands=commands(study.team.id, graded, study.snapshot),
+        )
+    )
+
+
+def without_study(
+    team: Team, assignment: Assignment, graded: Snapshot | None, *, deadline: Deadline, problem: str
+) -> Dossier:
+    """What stands for a team that could not be studied: the reason, and what was graded."""
+    said = "the evidence of this team could not be read; a person looks into it"
+    evidence = without_commit(deadline, Decision.UNREACHABLE, said)
+    return _with_questions(
+        Dossier(
+            assignment=assignment.id,
+            team=team.id,
+            members=team.members,
+            repo_url=team.repo_url,
+            extension=extension_text(team, assignment),
+            graded=graded,
+            ruling=snapshot_of(team, assignment, evidence),
+            problem=problem,
+        )
+    )
+
+
+def extension_text(team: Team, assignment: Assignment) -> str:
+    """The team's own deadline, who gave it and why; empty when it has none."""
+    given = [one for one in team.extensions if one.assignment == assignment.id]
+    if not given:
+        return ""
+    return f"until {given[-1].deadline}, approved by {given[-1].approver}, reason {given[-1].reason_code}"
+
+
+def commands(team: str, graded: Snapshot | None, ruling: Snapshot) -> tuple[str, ...]:
+    """Shell lines for the folder that `grader audit export` writes."""
+    bundle = shlex.quote(f"{team}.bundle")
+    clone = shlex.quote(f"{team}.git")
+    named = (graded.commit if graded else None, ruling.commit, ruling.evidence.proven)
+    return (
+        "sh verify.sh",
+        f"git bundle verify {bundle}",
+        *(
+            f"git -C {clone} show --no-patch --format='{FORMAT}' {commit}"
+            for commit in dict.fromkeys(named)
+            if commit is not None
+        ),
+    )
+
+
+def _with_questions(found: Dossier) -> Dossier:
+    return found.model_copy(update={"decide": open_questions(found)})

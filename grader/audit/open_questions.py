@@ -1,0 +1,35 @@
+"""A dossier in, what a person must decide about it out. Pure.
+
+Flags are not in here: they are context, and no flag needs a decision.
+"""
+
+from collections.abc import Iterator
+
+from grader.audit.records import Dossier
+from grader.collect.deadline import short
+from grader.records import Snapshot
+
+
+def open_questions(dossier: Dossier) -> tuple[str, ...]:
+    """One sentence each; empty when nothing is open."""
+    return tuple(_questions(dossier))
+
+
+def _questions(dossier: Dossier) -> Iterator[str]:
+    if dossier.problem:
+        yield f"this team could not be examined: {dossier.problem}"
+        return
+    if not dossier.agrees and dossier.graded is not None:
+        yield (
+            f"graded was {_named(dossier.graded)}; on the evidence of today the rule takes "
+            f"{_named(dossier.ruling)}: decide which of them stands"
+        )
+    if dossier.ruling.problem_is_ours:
+        yield dossier.ruling.problem or dossier.ruling.evidence.explanation
+
+
+def _named(snapshot: Snapshot) -> str:
+    if snapshot.commit is None:
+        return "no commit"
+    late = f", {snapshot.days_late} started days late" if snapshot.days_late else ""
+    return f"commit {short(snapshot.commit)}{late}"
