@@ -1,7 +1,7 @@
 """A history and the commit that counts in, context for a person out. Never a verdict. Pure.
 
 Base rates on presumed-honest student repositories are in docs/deadlines.md: the date flags here were raised
-by none of 4,426 commits.
+by none of 4,426 commits. The predicates are those of `oddities.py`, as in an audit.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,8 +9,15 @@ from collections.abc import Iterator, Mapping
 from grader.collect.deadline import branch, short
 from grader.collect.history import History
 from grader.collect.objects import Commit
+from grader.collect.oddities import (
+    after_signed_descendant_s,
+    authored_after_committed_s,
+    before_signed_ancestor_s,
+    in_the_future_s,
+    parents_dated_later,
+    signed_later,
+)
 
-CLOCK_SKEW_S = 60
 LIMIT = 10
 """Flags of one kind that are listed; more are only counted."""
 
@@ -18,9 +25,9 @@ LIMIT = 10
 def date_flags(history: History, commit: str) -> tuple[str, ...]:
     """Dates that an ordinary history does not have, among the commit and its ancestors."""
     within = history.reachable([commit])
-    found = [
-        flag for one in history.commits.values() if one.id in within for flag in _odd_dates(history, one)
-    ]
+    signed = signed_later(history)
+    commits = [one for one in history.commits.values() if one.id in within]
+    found = [flag for one in commits for flag in _odd_dates(history, signed, one)]
     hidden = len(found) - LIMIT
     return (*found[:LIMIT], *([f"and {hidden} more flags about dates"] if hidden > 0 else []))
 
@@ -44,16 +51,17 @@ def other_branch_flags(history: History, commit: str | None, others: Mapping[str
     return (*newer[:LIMIT], *([f"and {hidden} more branches with newer work"] if hidden > 0 else []))
 
 
-def _odd_dates(history: History, commit: Commit) -> Iterator[str]:
+def _odd_dates(history: History, signed: Mapping[str, float], commit: Commit) -> Iterator[str]:
     name = f"commit {short(commit.id)}"
     if commit.committed is None:
         yield f"{name} has no readable date"
-        return
-    for parent in commit.parents:
-        before = history.commits[parent].committed if parent in history.commits else None
-        if before is not None and commit.committed < before - CLOCK_SKEW_S:
-            yield f"{name} is dated before its parent {short(parent)}"
-    if commit.authored is not None and commit.authored > commit.committed + CLOCK_SKEW_S:
+    for parent in parents_dated_later(history, commit):
+        yield f"{name} is dated before its parent {short(parent)}"
+    if authored_after_committed_s(commit):
         yield f"{name} was written later than committed, by its own dates"
-    if commit.committed > history.seen[commit.id].time + CLOCK_SKEW_S:
+    if before_signed_ancestor_s(history, commit):
+        yield f"{name} is dated before the forge signed a commit that it builds on"
+    if after_signed_descendant_s(signed, commit):
+        yield f"{name} is dated after the forge signed a commit that builds on it"
+    if in_the_future_s(history, commit):
         yield f"{name} is dated after it was first seen"
