@@ -1,20 +1,21 @@
 """Everything known about a team's repository and an assignment in, the commit and the folder that count out.
 
-The rule of `deadline.py` is applied at the deadline and, where nothing was handed in by then (or where the
+The rule of `ruling.py` is applied at the deadline and, where nothing was handed in by then (or where the
 course prefers the latest work), once more at the end of the late period.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from grader.collect.deadline import Deadline, Ruling, branch, rule, short
+from grader.collect.deadline import Deadline, branch, short
 from grader.collect.flags import date_flags, other_branch_flags
 from grader.collect.hardened_git import Git
 from grader.collect.history import History
 from grader.collect.late import arrival, started_days, window_end
+from grader.collect.ruling import Ruling, rule
 from grader.collect.tree import Plan, find_folders, plan_tree
 from grader.course.model import Course
-from grader.records import Decision, Evidence
+from grader.records import Evidence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,8 @@ class Choice:
     evidence: Evidence
     commit: str | None
     days_late: int = 0
+    for_a_person: bool = False
+    """True when the evidence leaves a choice that only a person may make."""
 
     @property
     def missing(self) -> bool:
@@ -100,8 +103,7 @@ class Choice:
     @property
     def problem_is_ours(self) -> bool:
         """True when a person must look before anybody loses marks."""
-        undecided = self.evidence.decision is Decision.AMBIGUOUS and self.commit is None
-        return undecided or self.missing
+        return self.for_a_person or self.missing
 
     @property
     def _found(self) -> tuple[str, Plan] | None:
@@ -123,15 +125,15 @@ def choose(case: Case) -> Choice:
 
 
 def _settled(case: Case, ruling: Ruling) -> Choice:
-    """The ruling as a choice. Heads that agree about the assignment's folder need nobody to decide."""
-    if ruling.evidence.decision is not Decision.AMBIGUOUS:
+    """The ruling as a choice. Candidates that agree about the assignment's folder need nobody to decide."""
+    if not ruling.candidates:
         return Choice(case, ruling.evidence, ruling.commit)
-    heads = ruling.evidence.claimed
-    trees = case.trees(heads)
-    if len({trees.get(head) for head in heads}) != 1:
-        return Choice(case, ruling.evidence, None)
+    trees = case.trees(ruling.candidates)
+    found = {trees.get(candidate) for candidate in ruling.candidates}
+    if len(ruling.candidates) == 1 or len(found) != 1:
+        return Choice(case, ruling.evidence, None, for_a_person=True)
     said = f"{ruling.evidence.explanation}, but the {case.folder_text} is the same in all of them"
-    return Choice(case, ruling.evidence.model_copy(update={"explanation": said}), heads[0])
+    return Choice(case, ruling.evidence.model_copy(update={"explanation": said}), ruling.candidates[0])
 
 
 def _late(case: Case, on_time: Choice) -> Choice | None:

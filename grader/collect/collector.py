@@ -4,11 +4,10 @@
 push records hold, so it gives the same answer again as long as these do.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-import grader
 from grader.collect.choice import Case, Choice, choose
 from grader.collect.deadline import Deadline
 from grader.collect.history import History
@@ -30,6 +29,7 @@ from grader.collect.observation import Observer
 from grader.collect.push_records import Push, push_records
 from grader.collect.study import Study, no_branch, snapshot_of, unreachable, without_commit
 from grader.collect.tree import write_files
+from grader.collect.witness import Looked, look
 from grader.course.instants import deadline_text, wall_clock_to_epoch
 from grader.course.model import Assignment, Course
 from grader.records import Decision, Evidence, Prepared, Record, Snapshot, Team
@@ -92,14 +92,18 @@ class Collector:
         Raises:
             StoreError: the ledger is damaged; nothing is added to it.
         """
-        self._ledger.verify()
-        began = self._clock()
-        observations = self._observer.look_at(teams)
-        lines = [line for observation in observations for line in observation.lines]
-        if lines:
-            self._ledger.append(lines, time=began, version=grader.__version__)
+        return dict(self.look(teams).problems)
+
+    def look(self, teams: Sequence[Team], *, boundaries: Collection[int] = ()) -> Looked:
+        """As `observe`, with the round that was written; no answer straddles one of the `boundaries`.
+
+        Raises:
+            StoreError: the ledger is damaged; nothing is added to it.
+        """
         self._rounds = None
-        return {seen.team: seen.problem for seen in observations if seen.problem is not None}
+        return look(
+            teams, observer=self._observer, ledger=self._ledger, clock=self._clock, boundaries=boundaries
+        )
 
     def ledger_head(self) -> str:
         """Hash of the last round; posted at a deadline, it fixes everything before it.
@@ -183,15 +187,16 @@ class Collector:
         )
 
     def _deadline(self, team: Team, assignment: Assignment) -> Deadline:
+        zone, late, policy = self._course.time_zone, self._course.late, self._course.collect
         extended = [one.deadline for one in team.extensions if one.assignment == assignment.id]
-        wall_clock = extended[-1] if extended else assignment.deadline
-        zone, late = self._course.time_zone, self._course.late
-        first_late = wall_clock_to_epoch(wall_clock, zone) + grace_s(late)
+        ends = [wall_clock_to_epoch(one, zone) for one in extended or [assignment.deadline]]
+        first_late = max(ends) + grace_s(late)  # of several extensions the latest counts
         text = deadline_text(first_late, zone=zone)
         return Deadline(
             first_late=first_late,
             text=f"{text} (with {late.grace_minutes} minutes of grace)" if grace_s(late) else text,
-            gap_tolerance_s=self._course.collect.gap_tolerance_minutes * MINUTE_S,
+            gap_tolerance_s=policy.gap_tolerance_minutes * MINUTE_S,
+            decisions=policy.decisions,
         )
 
     def _looks(self, team: Team) -> tuple[Look, ...]:

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from grader.course.cluster_settings import ClusterSettings
+from grader.course.decision_policy import DecisionPolicy
 from grader.records import Record, Team
 
 Positive = Annotated[int, Field(gt=0)]
@@ -41,6 +42,11 @@ class CollectPolicy(Record):
     """Branch that counts; empty means the repository's default branch."""
     gap_tolerance_minutes: Annotated[int, Field(ge=0)] = 0
     """How long after the deadline a commit dated on time may first be seen and still count (decision GAP)."""
+    decisions: DecisionPolicy = DecisionPolicy()
+    """What counts where the evidence leaves a choice; see below."""
+    other_branches: Literal["newer", "any", "none"] = "newer"
+    """Branches that are pointed out beside the one that counts: those with newer work, any with work that it
+    has not, or none. They never count."""
     blob_limit_mib: Positive = 25
     """Largest single file that is taken."""
     tree_limit_mib: Positive = 200

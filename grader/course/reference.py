@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from grader.course import cluster_settings, model
+from grader.course import cluster_settings, decision_policy, model
 from grader.course.words import in_words
 
 SECTIONS: dict[str, type[BaseModel]] = {
@@ -21,6 +21,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[components.assignments], [components.exam], [components.project]": model.Component,
     "[late]": model.LatePolicy,
     "[collect]": model.CollectPolicy,
+    "[collect.decisions]": decision_policy.DecisionPolicy,
     "[cluster]": cluster_settings.ClusterSettings,
     "[scales.<level>]": model.LetterScale,
     "assignment.toml": model.Assignment,

@@ -2,7 +2,8 @@
 
 import pytest
 
-from grader.collect.deadline import Deadline, rule
+from grader.collect.deadline import Deadline
+from grader.collect.ruling import rule
 from grader.records import Decision, EvidenceLevel, Sighting
 from tests.collect.lab import DAY, HOUR, MAIN, Repository, T
 

@@ -1,0 +1,290 @@
+"""What is proven and what is claimed of a branch in, the commit that counts with the reason for it out. Pure.
+
+Where both agree the matter is settled; docs/deadlines.md has the other cases. Where the evidence leaves a
+choice the course has made it beforehand, in `[collect.decisions]`, and the explanation says so.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grader.collect.deadline import Bracket, Deadline, bracket, short
+from grader.collect.history import History
+from grader.records import Decision, Evidence, EvidenceLevel, Sighting
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """The commit that counts, if any, and why."""
+
+    commit: str | None
+    evidence: Evidence
+    candidates: tuple[str, ...] = ()
+    """What a person has to choose from; empty when nobody has to."""
+
+
+def rule(history: History, *, ref: str, tip: str | None, deadline: Deadline) -> Ruling:
+    """Which commit of a branch counts at a deadline.
+
+    Args:
+        history: all commits of the mirror that matter, with sightings of every branch.
+        ref: full name of the branch that counts.
+        tip: where the branch is today; None when it is gone.
+        deadline: first late instant, and what the course does with evidence that leaves a choice.
+    """
+    found = bracket(history, ref=ref, tip=tip, deadline=deadline)
+    if found.removed:
+        return _removed(found)
+    if found.proof is None:
+        return _without_proof(found)
+    if found.proof.commit not in found.accepted:
+        return _rewritten(found, found.proof)
+    if found.newer:
+        return _gap(found, found.proof)
+    return _confirmed(found, found.proof)
+
+
+def _without_proof(found: Bracket) -> Ruling:
+    if not found.claimed:
+        said = f"no commit on `{found.name}` was made before {found.when}"
+        return _ruling(found, None, Decision.NO_COMMIT, None, said)
+    if len(found.claimed) > 1:
+        return _several(
+            found,
+            found.claimed,
+            f"{len(found.claimed)} lines of work ({_listed(found.claimed)}) are dated {found.punctual} and "
+            f"were joined later, and nothing shows which of them `{found.name}` held at {found.when}",
+        )
+    only = found.claimed[0]
+    if found.seen_on_time(only):
+        return _seen_somewhere(found, only)
+    if found.pushed_late(only):
+        return _nothing_pushed_in_time(found, only)
+    said = (
+        f"commit {short(only)} is the last one dated before {found.when}; only the dates that the commits "
+        "carry themselves say so"
+    )
+    if found.deadline.decisions.claimed_only == "person":
+        said += _left_to_a_person("claimed_only")
+        return _for_a_person(found, Decision.CLAIMED_ONLY, EvidenceLevel.DATES_ONLY, said, [only])
+    return _ruling(found, only, Decision.CLAIMED_ONLY, EvidenceLevel.DATES_ONLY, said)
+
+
+def _seen_somewhere(found: Bracket, only: str) -> Ruling:
+    """The commit existed before the deadline, though nobody saw this branch then."""
+    seen = found.history.seen[only]
+    said = f"{_WITNESS[seen.level]} shows commit {short(only)} before {found.when}"
+    if found.created_late:
+        said += f", but `{found.name}` was created after it; a person decides"
+        return _for_a_person(found, Decision.AMBIGUOUS, seen.level, said, [only])
+    said += f", and nothing newer is {found.punctual}"
+    return _ruling(found, only, Decision.CONFIRMED, seen.level, said)
+
+
+def _nothing_pushed_in_time(found: Bracket, head: str) -> Ruling:
+    said = (
+        f"the push record shows nothing on `{found.name}` before {found.when}; commit {short(head)} is "
+        "dated before it and was pushed after it"
+    )
+    flags = (_dated_on_time_seen_late(found, [head]),)
+    policy = found.deadline.decisions.gap
+    if found.tolerated or policy == "claimed":
+        said += f", {_why_accepted(found)}; it counts"
+        return _ruling(found, head, Decision.GAP, EvidenceLevel.DATES_ONLY, said, flags=flags)
+    if policy == "person":
+        said += _left_to_a_person("gap")
+        return _for_a_person(found, Decision.GAP, EvidenceLevel.DATES_ONLY, said, [head], flags=flags)
+    return _ruling(found, None, Decision.NO_COMMIT, EvidenceLevel.PUSH_RECORD, said, flags=flags)
+
+
+def _removed(found: Bracket) -> Ruling:
+    held = f", when it held commit {short(found.proof.commit)}" if found.proof else ""
+    said = (
+        f"the push record shows that `{found.name}` was removed before {found.when}{held}; a person decides"
+    )
+    candidates = _with_proof(found, found.claimed)
+    return _for_a_person(found, Decision.AMBIGUOUS, EvidenceLevel.PUSH_RECORD, said, candidates)
+
+
+def _confirmed(found: Bracket, proof: Sighting) -> Ruling:
+    said = _shown(found, proof)
+    others = [head for head in found.claimed if head != proof.commit]
+    if not others:
+        said += f", and nothing newer is {found.punctual}"
+        return _ruling(found, proof.commit, Decision.CONFIRMED, proof.level, said)
+    said += f"; other work that is dated {found.punctual} ({_listed(others)}) was joined to it later"
+    decision = Decision.CONFIRMED_OTHER_HEADS
+    if found.deadline.decisions.confirmed_other_heads == "person":
+        said += _left_to_a_person("confirmed_other_heads")
+        return _for_a_person(found, decision, proof.level, said, found.claimed)
+    return _ruling(found, proof.commit, decision, proof.level, said)
+
+
+def _rewritten(found: Bracket, proof: Sighting) -> Ruling:
+    said = f"{_shown(found, proof)}; the branch was rewritten afterwards, and "
+    policy, decision = found.deadline.decisions.rewritten, Decision.REWRITTEN
+    if policy == "person" or (policy == "claimed" and len(found.claimed) > 1):
+        said += (
+            f"it now has {_listed(found.claimed)} dated {found.punctual}"
+            if found.claimed
+            else "that commit is gone from it"
+        )
+        said += _left_to_a_person("rewritten", policy)
+        candidates = _with_proof(found, found.claimed)
+        return _for_a_person(found, decision, proof.level, said, candidates)
+    if policy == "claimed" and found.claimed:
+        said += (
+            f"commit {short(found.claimed[0])}, which is dated {found.punctual}, takes its place"
+            f"{_chosen('rewritten', policy)}"
+        )
+        return _ruling(found, found.claimed[0], decision, EvidenceLevel.DATES_ONLY, said)
+    said += f"what it held at {found.when} counts"
+    return _ruling(found, proof.commit, decision, proof.level, said)
+
+
+def _gap(found: Bracket, proof: Sighting) -> Ruling:
+    policy = found.deadline.decisions.gap
+    if not found.tolerated and policy == "person":
+        said = f"{_seen_late(found, proof)}{_left_to_a_person('gap')}"
+        candidates = (proof.commit, *found.newer)
+        return _gap_ruling(found, None, EvidenceLevel.DATES_ONLY, said, candidates=candidates)
+    known = policy == "rule" and found.state_is_known
+    if not found.tolerated and (known or policy == "proven"):
+        chosen = _chosen("gap", policy) if policy == "proven" else ""
+        said = f"{_seen_late(found, proof)}, counts{chosen}"
+        return _gap_ruling(found, proof.commit, proof.level, said)
+    if len(found.newer) > 1:
+        return _several(
+            found,
+            found.newer,
+            f"{len(found.newer)} lines of work ({_listed(found.newer)}) are dated {found.punctual} and newer "
+            f"than commit {short(proof.commit)}, the last one that is proven",
+        )
+    return _gap_accepted(found, proof, found.newer[0])
+
+
+def _gap_accepted(found: Bracket, proof: Sighting, head: str) -> Ruling:
+    seen = found.history.seen[head]
+    on_time = found.seen_on_time(head)
+    dated = f"was on time by {_WITNESS[seen.level]}" if on_time else f"is dated before {found.when}"
+    said = (
+        f"commit {short(head)} {dated} and was first seen on `{found.name}` after {found.when}, "
+        f"{_why_accepted(found)}; it counts. The last commit that is proven is {short(proof.commit)}"
+    )
+    return _gap_ruling(found, head, seen.level if on_time else EvidenceLevel.DATES_ONLY, said)
+
+
+def _gap_ruling(
+    found: Bracket,
+    commit: str | None,
+    level: EvidenceLevel,
+    explanation: str,
+    *,
+    candidates: Sequence[str] = (),
+) -> Ruling:
+    flags = (_dated_on_time_seen_late(found, found.newer),)
+    ruling = _ruling(found, commit, Decision.GAP, level, explanation, flags=flags)
+    return Ruling(ruling.commit, ruling.evidence, tuple(candidates))
+
+
+def _several(found: Bracket, heads: Sequence[str], explanation: str) -> Ruling:
+    level = EvidenceLevel.DATES_ONLY
+    if found.deadline.decisions.ambiguous == "newest":
+        said = f"{explanation}; the one dated last, commit {short(heads[0])}, counts"
+        said += _chosen("ambiguous", "newest")
+        return _ruling(found, heads[0], Decision.AMBIGUOUS, level, said)
+    return _for_a_person(found, Decision.AMBIGUOUS, level, f"{explanation}; a person decides", heads)
+
+
+def _for_a_person(
+    found: Bracket,
+    decision: Decision,
+    level: EvidenceLevel,
+    explanation: str,
+    candidates: Sequence[str],
+    *,
+    flags: tuple[str, ...] = (),
+) -> Ruling:
+    ruling = _ruling(found, None, decision, level, explanation, flags=flags)
+    return Ruling(None, ruling.evidence, tuple(candidates))
+
+
+def _ruling(
+    found: Bracket,
+    commit: str | None,
+    decision: Decision,
+    level: EvidenceLevel | None,
+    explanation: str,
+    *,
+    flags: tuple[str, ...] = (),
+) -> Ruling:
+    rewritten = f"the branch was rewritten or removed after {found.when}"
+    evidence = Evidence(
+        decision=decision,
+        level=level,
+        deadline=found.deadline.first_late,
+        deadline_text=found.deadline.text,
+        ref=found.ref,
+        proven=found.proof.commit if found.proof else None,
+        claimed=found.claimed,
+        sightings=tuple(one for one in _deciding(found, decision) if one is not None),
+        explanation=explanation,
+        flags=(*flags, rewritten) if found.rewritten or decision is Decision.REWRITTEN else flags,
+    )
+    return Ruling(commit, evidence)
+
+
+def _deciding(found: Bracket, decision: Decision) -> tuple[Sighting | None, ...]:
+    """The sightings that a decision rests on, oldest first.
+
+    A late look of ours decides nothing by itself, so it is left out: looking on another day changes no byte.
+    """
+    confirmed = decision in {Decision.CONFIRMED, Decision.CONFIRMED_OTHER_HEADS}
+    recorded = found.after is not None and found.after.level is EvidenceLevel.PUSH_RECORD
+    return (found.proof, None if confirmed or not (found.proof or recorded) else found.after)
+
+
+def _with_proof(found: Bracket, heads: Sequence[str]) -> tuple[str, ...]:
+    return (*([found.proof.commit] if found.proof else []), *heads)
+
+
+def _shown(found: Bracket, proof: Sighting) -> str:
+    return f"{proof.source} shows `{found.name}` at commit {short(proof.commit)} before {found.when}"
+
+
+def _seen_late(found: Bracket, proof: Sighting) -> str:
+    return (
+        f"{_listed(found.newer)} is dated before {found.when} but was first seen on `{found.name}` after it; "
+        f"commit {short(proof.commit)}, which {proof.source} shows there before {found.when}"
+    )
+
+
+def _why_accepted(found: Bracket) -> str:
+    if found.tolerated:
+        return "within the tolerance of the course"
+    policy = found.deadline.decisions.gap
+    if policy == "claimed":
+        return f"which the course accepts (collect.decisions.gap = '{policy}')"
+    return "and nobody looked in between"
+
+
+def _chosen(key: str, value: str) -> str:
+    return f" by a rule of the course (collect.decisions.{key} = '{value}')"
+
+
+def _left_to_a_person(key: str, value: str = "person") -> str:
+    return f"; a person decides{_chosen(key, value)}"
+
+
+def _dated_on_time_seen_late(found: Bracket, heads: Sequence[str]) -> str:
+    return f"dated before {found.when}, first seen on the branch after it: {_listed(heads)}"
+
+
+def _listed(commits: Sequence[str]) -> str:
+    return ", ".join(f"commit {short(commit)}" for commit in commits)
+
+
+_WITNESS = {
+    EvidenceLevel.PUSH_RECORD: "a push record",
+    EvidenceLevel.FORGE_SIGNATURE: "the forge's signature",
+    EvidenceLevel.OWN_SNAPSHOT: "our own ledger",
+}
