@@ -62,7 +62,7 @@ _FIXED_CONFIGURATION = {
     "transfer.fsckObjects": "true",
 }
 
-_TOLERATED_MALFORMATIONS = (
+TOLERATED_MALFORMATIONS = (
     "badDate",
     "badDateOverflow",
     "badEmail",
@@ -101,6 +101,10 @@ _LIMITED = 'ulimit -c 0 && ulimit -f "$1" && shift && exec "$@"'
 
 
 _TOO_MUCH = "more data than the limit allows"
+_NOT_OURS = (
+    "the folder belongs to another user, and git reads no such repository; serve it by https, or let the "
+    "grader run as that user or read a copy"
+)
 
 
 class GitFailedError(CollectError):
@@ -199,7 +203,7 @@ class Git:
 def environment(remote: Remote | None = None) -> Mapping[str, str]:
     """The whole environment of a git command; without a remote no protocol at all is allowed."""
     settings = dict(_FIXED_CONFIGURATION)
-    settings |= {f"fetch.fsck.{name}": "ignore" for name in _TOLERATED_MALFORMATIONS}
+    settings |= {f"fetch.fsck.{name}": "ignore" for name in TOLERATED_MALFORMATIONS}
     if remote is not None:
         settings |= _remote_configuration(remote)
     variables = dict(_FIXED_ENVIRONMENT)
@@ -248,6 +252,8 @@ def _complaint(complaints: IO[bytes]) -> str:
     text = complaints.read(MIB).decode("utf-8", errors="replace")
     if f"signal {signal.SIGXFSZ.value}" in text or "File too large" in text:
         return _TOO_MUCH
+    if "detected dubious ownership" in text:
+        return _NOT_OURS
     lines = text.strip().splitlines() or ["failed without a word"]
     telling = next((line for line in lines if line.startswith(("fatal:", "error:"))), lines[-1])
     return "".join(mark if mark.isprintable() else "�" for mark in telling)[:300]
