@@ -1,4 +1,4 @@
-"""A class on disk: a course, a roster, a server's repositories, our ledger and mirrors, and push records.
+"""A server's repositories and a class on disk: a course, a roster, our ledger and mirrors, and push records.
 
 Histories are played second by second: whatever the server's branches held at the time of a look is what the
 look saw.
@@ -11,29 +11,64 @@ from pathlib import Path
 
 from grader.collect.collector import Collector
 from grader.course.tree import CourseTree
-from tests.audit.histories import HISTORIES, MINUTE, History, Move
-from tests.collect.lab import DAY, HOUR, NOTHING, Clock, Repository, T
+from tests.audit.histories import HISTORIES, History, Move
+from tests.collect.lab import DAY, NOTHING, Clock, Repository, T
 
 TOY = Path(__file__).parent.parent / "toy_course"
-WATCHED = (T - 6 * HOUR, T - 5 * MINUTE, T - 1, T + 5 * MINUTE, T + 3 * DAY)
-"""Looks around the deadline, the last but one before it within its last second."""
+WATCHED = (T - 1, T + 3 * DAY)
+"""A look within the last second before the deadline, and one long after it."""
 LOOKED_ONCE = (T + 3 * DAY,)
 
 
-class BuiltClass:
-    """One course with a team for every history."""
+class Server:
+    """Where the repositories are. Time only moves on."""
 
-    def __init__(self, folder: Path, *, settings: str = "") -> None:
-        self.root = folder / "course"
-        self.server = folder / "server"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.repositories: dict[str, Repository] = {}
+        self.moves: dict[str, list[Move]] = {}
+        self.members: dict[str, Sequence[str]] = {}
+        self._now = 0
+
+    def add(self, history: History, *, team: str = "", members: Sequence[str] = ()) -> Repository:
+        """A team with this history, of which nothing is on a branch yet."""
+        name = team or history.name
+        repository = self.repositories[name] = Repository(self.folder / f"{name}.git")
+        self.moves[name] = history.build(repository)
+        self.members[name] = members or (name,)
+        return repository
+
+    def advance(self, time: int) -> None:
+        """Everything that was pushed until then is there."""
+        for name, moves in self.moves.items():
+            last = {move.branch: move for move in moves if self._now < move.time <= time}
+            for branch, move in last.items():
+                self.repositories[name].point(branch, move.commit)
+        self._now = time
+
+    def pushes(self, team: str) -> list[dict[str, object]]:
+        """What a forge would have recorded."""
+        commits, before, found = self.repositories[team].commits, {}, []
+        for move in sorted(self.moves[team], key=lambda one: one.time):
+            after = commits[move.commit] if move.commit else NOTHING
+            ref = f"refs/heads/{move.branch}"
+            old = before.get(ref, NOTHING)
+            found.append({"ref": ref, "before": old, "after": after, "timestamp": move.time})
+            before[ref] = after
+        return found
+
+
+class BuiltClass:
+    """One course whose teams have their repositories on a server."""
+
+    def __init__(self, folder: Path, server: Server, *, late: bool = False) -> None:
+        self.root, self.server = folder / "course", server
         shutil.copytree(TOY, self.root, ignore=shutil.ignore_patterns("__pycache__"))
         path = self.root / "assignments" / "t1_toy" / "assignment.toml"
         path.write_text(path.read_text().replace("2025-06-06 23:59", "2024-10-01 23:59"))
         course = self.root / "course.toml"
-        course.write_text(course.read_text().replace("[collect]\n", f"[collect]\n{settings}\n"))
-        self.repositories: dict[str, Repository] = {}
-        self.moves: dict[str, list[Move]] = {}
-        self._roster = ["student,team,repo_url,email"]
+        course.write_text(f"{course.read_text()}\n[late]\nenabled = {str(late).lower()}\n")
+        self.enrol()
 
     @property
     def state(self) -> Path:
@@ -43,59 +78,43 @@ class BuiltClass:
     def page(self) -> str:
         return (self.root / "reports" / "audit" / "t1_toy.html").read_text(encoding="utf-8")
 
-    def add(self, history: History, *, team: str = "", members: Sequence[str] = ()) -> Repository:
-        """A team with this history, not yet on the server."""
-        name = team or history.name
-        repository = self.repositories[name] = Repository(self.server / f"{name}.git")
-        self.moves[name] = history.build(repository)
-        for member in members or [name]:
-            self._roster.append(f"{member},{name},{repository.url},{member}@example.edu")
-        (self.root / "roster.csv").write_text("\n".join(self._roster) + "\n")
-        return repository
+    def enrol(self) -> None:
+        """The roster names everybody who is on the server now."""
+        rows = [
+            f"{member},{team},{self.server.repositories[team].url},{member}@example.edu"
+            for team, members in self.server.members.items()
+            for member in members
+        ]
+        (self.root / "roster.csv").write_text("\n".join(["student,team,repo_url,email", *rows]) + "\n")
 
-    def play(self, looks: Iterable[int]) -> None:
-        """Move the server's branches through time, and look at all of them at these times, as an observer does."""
-        tree = CourseTree.open(self.root)
-        clock = Clock(0)
-        collector = Collector(tree.course, state=self.state, push_records=self.records, clock=clock)
-        roster = tree.roster(self.root / "roster.csv")
-        began = 0
-        for time in sorted(looks):
-            for name, moves in self.moves.items():
-                for move in moves:
-                    if began <= move.time <= time:
-                        self.repositories[name].point(move.branch, move.commit)
-            began, clock.now = time + 1, time
-            collector.observe(roster.teams)
-
-    @property
-    def records(self) -> Path:
-        return self.root / "push_records"
+    def extend(self, team: str, deadline: str) -> None:
+        """A later deadline for one team."""
+        rows = ["team,assignment,deadline,approver,reason_code", f"{team},t1_toy,{deadline},prof. x,R1"]
+        (self.root / "extensions.csv").write_text("\n".join(rows) + "\n")
 
     def record_pushes(self, *teams: str) -> None:
-        """What the forge recorded of these teams, of all without any named."""
-        self.records.mkdir(exist_ok=True)
-        for name in teams or self.moves:
-            (self.records / f"{name}.json").write_text(json.dumps(self._pushes(name)))
+        """Save what the forge recorded of these teams, of all without any named."""
+        folder = self.root / "push_records"
+        folder.mkdir(exist_ok=True)
+        for team in teams or self.server.moves:
+            (folder / f"{team}.json").write_text(json.dumps(self.server.pushes(team)))
 
-    def _pushes(self, name: str) -> list[dict[str, object]]:
-        commits, before, pushes = self.repositories[name].commits, {}, []
-        for move in sorted(self.moves[name], key=lambda one: one.time):
-            after = commits[move.commit] if move.commit else NOTHING
-            ref = f"refs/heads/{move.branch}"
-            pushes.append(
-                {"ref": ref, "before": before.get(ref, NOTHING), "after": after, "timestamp": move.time}
-            )
-            before[ref] = after
-        return pushes
+    def look(self, *times: int) -> None:
+        """Look at everybody at these times, as the server is then."""
+        tree = CourseTree.open(self.root)
+        roster, clock = tree.roster(self.root / "roster.csv"), Clock(0)
+        collector = Collector(
+            tree.course, state=self.state, push_records=self.root / "push_records", clock=clock
+        )
+        for time in times:
+            self.server.advance(time)
+            clock.now = time
+            collector.observe(roster.teams)
 
 
-def table_class(folder: Path, *, looks: Iterable[int], pushes: bool) -> BuiltClass:
-    """Every history of the table, seen by these looks and, if wanted, by the forge."""
-    built = BuiltClass(folder)
-    for history in HISTORIES:
-        built.add(history)
-    if pushes:
-        built.record_pushes()
-    built.play(looks)
-    return built
+def table_server(folder: Path, histories: Iterable[History] = HISTORIES) -> Server:
+    """A server with a team for every history of the table."""
+    server = Server(folder)
+    for history in histories:
+        server.add(history)
+    return server

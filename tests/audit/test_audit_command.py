@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from grader.audit.records import Audits
 from grader.cli import main
-from tests.audit.built_class import LOOKED_ONCE, WATCHED, table_class
+from tests.audit.built_class import LOOKED_ONCE, WATCHED, BuiltClass, table_server
 from tests.audit.histories import HISTORIES
 
 
@@ -21,7 +21,7 @@ def decisions(built):
     told = Audits.model_validate_json(audit(built, "--json").stdout)
     return {
         dossier.team: (
-            built.repositories[dossier.team].name_of(dossier.ruling.commit),
+            built.server.repositories[dossier.team].name_of(dossier.ruling.commit),
             dossier.ruling.evidence.decision,
         )
         for dossier in told.audits[0].dossiers
@@ -29,27 +29,27 @@ def decisions(built):
 
 
 @pytest.fixture(scope="module")
-def watched(tmp_path_factory):
-    return table_class(tmp_path_factory.mktemp("watched"), looks=WATCHED, pushes=False)
+def classes(tmp_path_factory):
+    """The same repositories seen three ways: by looks at the deadline, by the forge, by nobody."""
+    folder = tmp_path_factory.mktemp("classes")
+    server = table_server(folder / "server")
+    watched = BuiltClass(folder / "watched", server)
+    watched.look(*WATCHED)
+    recorded = BuiltClass(folder / "recorded", server)
+    recorded.record_pushes()
+    recorded.look(*LOOKED_ONCE)
+    dated = BuiltClass(folder / "dated", server)
+    dated.look(*LOOKED_ONCE)
+    return {"watched": watched, "recorded": recorded, "dated": dated}
 
 
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory):
-    return table_class(tmp_path_factory.mktemp("recorded"), looks=LOOKED_ONCE, pushes=True)
+def test_every_history_is_decided_as_the_table_says_where_we_looked_at_the_deadline(classes):
+    assert decisions(classes["watched"]) == {history.name: history.witnessed for history in HISTORIES}
 
 
-@pytest.fixture(scope="module")
-def dated(tmp_path_factory):
-    return table_class(tmp_path_factory.mktemp("dated"), looks=LOOKED_ONCE, pushes=False)
+def test_every_history_is_decided_as_the_table_says_where_the_forge_recorded_pushes(classes):
+    assert decisions(classes["recorded"]) == {history.name: history.witnessed for history in HISTORIES}
 
 
-def test_every_history_is_decided_as_the_table_says_where_we_looked_at_the_deadline(watched):
-    assert decisions(watched) == {history.name: history.witnessed for history in HISTORIES}
-
-
-def test_every_history_is_decided_as_the_table_says_where_the_forge_recorded_pushes(recorded):
-    assert decisions(recorded) == {history.name: history.witnessed for history in HISTORIES}
-
-
-def test_every_history_is_decided_as_the_table_says_on_dates_alone(dated):
-    assert decisions(dated) == {history.name: history.dated for history in HISTORIES}
+def test_every_history_is_decided_as_the_table_says_on_dates_alone(classes):
+    assert decisions(classes["dated"]) == {history.name: history.dated for history in HISTORIES}
