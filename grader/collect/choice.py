@@ -191,5 +191,6 @@ def _with_flags(choice: Choice) -> Choice:
     flags = list(evidence.flags)
     if choice.commit is not None:
         flags += date_flags(case.history, choice.commit)
-    flags += other_branch_flags(case.history, choice.commit, others)
+    if (shown := case.course.collect.other_branches) != "none":
+        flags += other_branch_flags(case.history, choice.commit, others, newer_only=shown == "newer")
     return replace(choice, evidence=evidence.model_copy(update={"flags": tuple(flags)}))

@@ -32,23 +32,29 @@ def date_flags(history: History, commit: str) -> tuple[str, ...]:
     return (*found[:LIMIT], *([f"and {hidden} more flags about dates"] if hidden > 0 else []))
 
 
-def other_branch_flags(history: History, commit: str | None, others: Mapping[str, str]) -> tuple[str, ...]:
-    """Branches with newer work that the commit that counts does not contain.
+def other_branch_flags(
+    history: History, commit: str | None, others: Mapping[str, str], *, newer_only: bool = True
+) -> tuple[str, ...]:
+    """Branches with work that the commit that counts does not contain.
 
     Args:
         history: with all branches.
         commit: the commit that counts; None when there is none.
         others: full branch name → its commit.
+        newer_only: leave out branches whose last commit is not dated after everything that counts.
     """
     within = history.reachable([commit] if commit is not None else [])
     own = max((history.commits[c].committed or 0 for c in within), default=0)
-    newer = [
-        f"branch `{branch(name)}` has newer work (commit {short(head)}) that is not part of the submission"
+    kind = "newer work" if newer_only else "work"
+    found = [
+        f"branch `{branch(name)}` has {kind} (commit {short(head)}) that is not part of the submission"
         for name, head in sorted(others.items())
-        if head in history.commits and (history.commits[head].committed or 0) > own
+        if head in history.commits
+        and head not in within
+        and (not newer_only or (history.commits[head].committed or 0) > own)
     ]
-    hidden = len(newer) - LIMIT
-    return (*newer[:LIMIT], *([f"and {hidden} more branches with newer work"] if hidden > 0 else []))
+    hidden = len(found) - LIMIT
+    return (*found[:LIMIT], *([f"and {hidden} more branches with {kind}"] if hidden > 0 else []))
 
 
 def _odd_dates(history: History, signed: Mapping[str, float], commit: Commit) -> Iterator[str]:

@@ -9,6 +9,7 @@ from grader.errors import ConfigurationError, StoreError
 from grader.records import Decision, EvidenceLevel
 from tests.collect.lab import (
     DAY,
+    DEADLINE,
     HOUR,
     MAIN,
     NOTHING,
@@ -546,3 +547,70 @@ def test_a_study_of_a_repository_that_was_never_read_has_no_history(repository, 
     study = desk.collector.study(team(repository.url), assignment())
     assert (study.ref, study.history, study.choice, study.looks) == (None, None, None, ())
     assert study.snapshot.evidence.decision is Decision.UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        ("newer", ["branch `new` has newer work"]),
+        ("any", ["branch `new` has work", "branch `old` has work"]),
+        ("none", []),
+    ],
+)
+def test_the_course_says_which_other_branches_are_pointed_out_and_none_of_them_counts(
+    repository, tmp_path, shown, expected
+):
+    repository.commit("c1", T - 50 * HOUR)
+    repository.commit("old", T - 9 * HOUR, ["c1"])
+    repository.commit("c2", T - 5 * HOUR, ["c1"])
+    repository.commit("new", T - HOUR, ["c1"])
+    for branch, name in [("main", "c2"), ("merged", "c1"), ("old", "old"), ("new", "new")]:
+        repository.point(branch, name)
+    snapshot = collected(Desk(tmp_path, course(other_branches=shown)), repository).snapshot
+    assert snapshot.commit == repository.commits["c2"]
+    assert [flag.partition(" (")[0] for flag in snapshot.evidence.flags] == expected
+
+
+def test_of_several_extensions_the_latest_counts(repository, desk):
+    given = [extension(f"2024-10-0{day} 12:00") for day in (3, 5, 4)]
+    who = team(repository.url, extensions=tuple(given))
+    assert desk.collector.study(who, assignment()).deadline.text == "2024-10-05 12:00:59 America/Toronto"
+
+
+def test_assignments_in_folders_of_one_repository_each_have_their_own_deadline(repository, desk):
+    one, two, three = ({"work.py": f"x = {number}"} for number in (1, 2, 3))
+    repository.commit("first", T - HOUR, files={"a1": one})
+    repository.commit("second", T + 6 * DAY, ["first"], files={"a1": two, "a2": two})
+    repository.commit("third", T + 13 * DAY, ["second"], files={"a1": three, "a2": three, "a3": three})
+    repository.point("main", "third")
+    who = team(repository.url)
+    desk.observe(who)
+    dates = {"a1": DEADLINE, "a2": "2024-10-08 23:59", "a3": "2024-10-15 23:59"}
+    taken = {folder: desk.collect(who, assignment(folder, date)) for folder, date in dates.items()}
+    assert [repository.name_of(one.snapshot.commit) for one in taken.values()] == ["first", "second", "third"]
+    assert [desk.text(one, "work.py") for one in taken.values()] == [b"x = 1", b"x = 2", b"x = 3"]
+
+
+def test_what_is_for_a_person_elsewhere_is_settled_for_a_folder_that_all_agree_about(repository, tmp_path):
+    desk = Desk(tmp_path, course(decisions={"gap": "person"}))
+    work = {"work.py": "x = 1"}
+    repository.commit("c1", T - 5 * HOUR, files={"a1": work, "a2": work})
+    repository.commit("c2", T - HOUR, ["c1"], files={"a1": work, "a2": {"work.py": "x = 2"}})
+    repository.point("main", "c2")
+    c1, c2 = repository.commits["c1"], repository.commits["c2"]
+    record_pushes(desk, (None, c1, T - 4 * HOUR), (c1, c2, T + HOUR))
+    settled = collected(desk, repository).snapshot
+    assert (settled.commit, settled.evidence.decision, settled.problem_is_ours) == (c1, Decision.GAP, False)
+    assert settled.evidence.explanation.endswith("but the folder `a1` is the same in all of them")
+    open_ = desk.collect(team(repository.url), assignment("a2")).snapshot
+    assert (open_.commit, open_.evidence.decision, open_.problem_is_ours) == (None, Decision.GAP, True)
+    assert open_.problem == open_.evidence.explanation
+
+
+def test_dates_alone_are_for_a_person_where_the_course_says_so(repository, tmp_path):
+    repository.commit("c1", T - HOUR)
+    repository.point("main", "c1")
+    desk = Desk(tmp_path, course(decisions={"claimed_only": "person"}))
+    snapshot = collected(desk, repository).snapshot
+    assert (snapshot.commit, snapshot.tree, snapshot.problem_is_ours) == (None, None, True)
+    assert snapshot.evidence.claimed == (repository.commits["c1"],)
