@@ -57,6 +57,10 @@ class CollectPolicy(Record):
     """Longest that one git command may take."""
     workers: Positive = 8
     """Repositories that are fetched side by side."""
+    timestamp_authority: Annotated[str, Field(pattern=r"^(https?://[!-~]+)?$")] = ""
+    """Address of an RFC 3161 authority that is asked to stamp the ledger after each round; empty for none."""
+    timestamp_ca: str = ""
+    """PEM file with that authority's root certificate, beside course.toml or absolute."""
 
 
 class Component(Record):
