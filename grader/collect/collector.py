@@ -11,7 +11,7 @@ from types import MappingProxyType
 from grader.collect.choice import Case, Choice, choose
 from grader.collect.deadline import Deadline
 from grader.collect.history import History
-from grader.collect.late import MINUTE_S, grace_s
+from grader.collect.late import MINUTE_S, first_late_of, grace_s
 from grader.collect.ledger import Ledger, Round
 from grader.collect.looks import (
     Look,
@@ -30,7 +30,7 @@ from grader.collect.push_records import Push, push_records
 from grader.collect.study import Study, no_branch, snapshot_of, unreachable, without_commit
 from grader.collect.tree import write_files
 from grader.collect.witness import Looked, look
-from grader.course.instants import deadline_text, wall_clock_to_epoch
+from grader.course.instants import deadline_text
 from grader.course.model import Assignment, Course
 from grader.records import Decision, Evidence, Prepared, Record, Snapshot, Team
 from grader.store import Store
@@ -188,9 +188,7 @@ class Collector:
 
     def _deadline(self, team: Team, assignment: Assignment) -> Deadline:
         zone, late, policy = self._course.time_zone, self._course.late, self._course.collect
-        extended = [one.deadline for one in team.extensions if one.assignment == assignment.id]
-        ends = [wall_clock_to_epoch(one, zone) for one in extended or [assignment.deadline]]
-        first_late = max(ends) + grace_s(late)  # of several extensions the latest counts
+        first_late = first_late_of(team, assignment, self._course)
         text = deadline_text(first_late, zone=zone)
         return Deadline(
             first_late=first_late,

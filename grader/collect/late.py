@@ -1,10 +1,22 @@
 """When work arrived and the late rule in, started days out. Pure."""
 
 from grader.collect.history import History
-from grader.course.instants import days_after
-from grader.course.model import LatePolicy
+from grader.course.instants import days_after, wall_clock_to_epoch
+from grader.course.model import Assignment, Course, LatePolicy
+from grader.records import Team
 
 MINUTE_S = 60
+
+
+def first_late_of(team: Team, assignment: Assignment, course: Course) -> int:
+    """When late begins for a team, in seconds since the epoch: of several extensions the latest counts.
+
+    Raises:
+        ConfigurationError: the deadline or an extension is no time that exists.
+    """
+    extended = [one.deadline for one in team.extensions if one.assignment == assignment.id]
+    ends = [wall_clock_to_epoch(one, course.time_zone) for one in extended or [assignment.deadline]]
+    return max(ends) + grace_s(course.late)
 
 
 def grace_s(policy: LatePolicy) -> int:
