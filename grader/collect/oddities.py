@@ -5,7 +5,7 @@ say the same. None of them shows that anybody did anything: a careful forger tri
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from math import inf
 from zoneinfo import ZoneInfo
@@ -17,8 +17,9 @@ from grader.records import EvidenceLevel
 CLOCK_SKEW_S = 60
 """Two clocks that differ by less are both right."""
 
-_YEAR = timedelta(days=366)
-_STEP = timedelta(days=14)
+_DAY_S = 86_400
+_YEAR_DAYS = 366
+_STEP_DAYS = 14
 """Shorter than any season of a zone's clocks."""
 _LAST_INSTANT = 253_370_764_799
 """End of the year 9998: what lies later has no date in every zone."""
@@ -90,15 +91,13 @@ def zone_is_wrong(zone: ZoneInfo, time: int | None, offset_minutes: int | None) 
     if time is None or offset_minutes is None or not CLOCK_SKEW_S < time < _LAST_INSTANT:
         return False
     right = {_offset(zone, time + skew) for skew in (-CLOCK_SKEW_S, 0, CLOCK_SKEW_S)}
-    return offset_minutes not in right and offset_minutes in seasons(zone, time // 86_400)
+    return offset_minutes not in right and offset_minutes in seasons(zone, time // _DAY_S)
 
 
 @lru_cache(maxsize=_MOST_DAYS)
 def seasons(zone: ZoneInfo, day: int) -> frozenset[int]:
     """Offsets, in minutes ahead of UTC, that a zone uses within a year of a day (counted from 1970)."""
-    middle = datetime.fromtimestamp(day * 86_400, UTC)
-    steps = range(-(_YEAR // _STEP), _YEAR // _STEP + 1)
-    moments = (middle.timestamp() + step * _STEP.total_seconds() for step in steps)
+    moments = range((day - _YEAR_DAYS) * _DAY_S, (day + _YEAR_DAYS) * _DAY_S, _STEP_DAYS * _DAY_S)
     return frozenset(_offset(zone, moment) for moment in moments if 0 < moment < _LAST_INSTANT)
 
 
