@@ -1,0 +1,50 @@
+"""What was verified in, in words what that proves and what it does not out. Pure."""
+
+from collections.abc import Sequence
+
+from grader.audit.anchors import Anchor
+
+
+def proves(sound_until: int, anchors: Sequence[Anchor], *, noted: bool, complete: bool) -> tuple[str, ...]:
+    """What holds.
+
+    Args:
+        sound_until: last round before anything is wrong.
+        anchors: what fixes rounds from outside.
+        noted: whether the hash of each round was noted when it was written.
+        complete: whether nothing at all was found wrong.
+    """
+    said: list[str] = []
+    covered = sound_until if noted else max(0, sound_until - 1)  # nothing names the last one's hash
+    if covered:
+        said.append(
+            f"rounds 1 to {covered} follow one another as they were written: none of them was edited, removed, "
+            "swapped or put in later, unless somebody wrote all that follows anew"
+        )
+    fixed = max((anchor.round for anchor in anchors if anchor.round <= sound_until), default=0)
+    if fixed:
+        said.append(f"rounds 1 to {fixed} were not written anew either: a hash kept elsewhere fixes them")
+    if complete:
+        said.append("every commit that was seen is still here, with all its ancestors, as it was")
+    return tuple(said)
+
+
+def does_not_prove(rounds: int, anchors: Sequence[Anchor], *, others: int) -> tuple[str, ...]:
+    """What stays open however well everything holds.
+
+    Args:
+        rounds: number of rounds of the ledger.
+        anchors: what fixes rounds from outside.
+        others: teams whose commits are not in this folder.
+    """
+    fixed = max((anchor.round for anchor in anchors), default=0)
+    said = ["when a commit was made: only that it was on the server when it was seen"]
+    if fixed < rounds or not rounds:
+        since = f"after round {fixed} " if fixed else ""
+        said.append(
+            f"that no rounds {since}were cut off at the end or all written anew: that takes a head hash that "
+            "was posted elsewhere (--head) or a time stamp"
+        )
+    if others:
+        said.append(f"anything about the commits of {others} other teams: they are not in this folder")
+    return tuple(said)
