@@ -5,7 +5,7 @@ still ours, and a hostile branch name never becomes an argument or a reference o
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,12 +18,14 @@ PACK_LIMIT_MIB = 2048
 """Largest pack that one fetch may write."""
 LISTING_LIMIT_MIB = 16
 HEADS_LIMIT = 500
-"""Branches that are fetched besides the one that counts."""
+"""Branches that are noted and fetched besides the one that counts."""
 
+_INCOMPLETE = "the beginning of the history is missing: the copy on the server is shallow or damaged"
 _FSCK = "error: object "
 """How git begins when an object is malformed."""
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
-_BRANCH = re.compile(r"refs/heads/[^\x00-\x20\x7f~^:?*\[\\]+")
+_BRANCH = re.compile(r"refs/heads/[^\x00-\x20\x7f~^:?*\[\\]{1,1000}")
+_SHA_256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ class Mirror:
                 raise
             # While git leaves large files out it forgets which malformations are tolerated: fetch them too.
             self._fetch(replace(remote, blob_limit_mib=None), missing)
+        if not self._has_all_of(missing):
+            raise GitFailedError("fetch", _INCOMPLETE)
 
     def rescue(self, remote: Remote, ids: Iterable[str]) -> None:
         """Try for commits that no branch has any more; a server need not give them out."""
@@ -104,8 +108,9 @@ class Mirror:
         known = look_up(self.git, sorted(set(ids)))
         return sorted(object_id for object_id, found in known.items() if found.type == "commit")
 
-    def _fetch(self, remote: Remote, ids: Iterable[str]) -> None:
+    def _fetch(self, remote: Remote, ids: Sequence[str]) -> None:
         limit = remote.blob_limit_mib
+        afresh = not self._is_whole(self.commits_among(ids))
         self.git.talk(
             remote,
             "fetch",
@@ -114,12 +119,33 @@ class Mirror:
             "--no-write-fetch-head",
             "--no-auto-maintenance",
             "--no-recurse-submodules",
+            *(["--refetch"] if afresh else []),
             *([f"--filter=blob:limit={limit}m"] if limit is not None else []),
             "--stdin",
             "submission",
             stdin="".join(f"{object_id}:{SEEN}{object_id}\n" for object_id in ids).encode(),
             file_limit_mib=PACK_LIMIT_MIB,
         )
+
+    def _has_all_of(self, ids: Sequence[str]) -> bool:
+        """Whether the histories of what was fetched are whole; what is not is forgotten, to be fetched anew.
+
+        Git exits with 0 after a shallow server, and while it leaves files out it does not look for gaps.
+        """
+        if set(ids) <= self.seen() and self._is_whole(self.commits_among(ids)):
+            return True
+        self.git.read("update-ref", "--stdin", stdin="".join(f"delete {SEEN}{one}\n" for one in ids).encode())
+        return False
+
+    def _is_whole(self, commits: Sequence[str]) -> bool:
+        """Whether every ancestor is here."""
+        if not commits:
+            return True
+        try:
+            self.git.read("rev-list", "--quiet", "--stdin", stdin="\n".join(commits).encode() + b"\n")
+        except GitFailedError:
+            return False
+        return True
 
     def _make(self) -> None:
         if not self.exists:
@@ -128,7 +154,11 @@ class Mirror:
 
 
 def parse_heads(listing: bytes) -> Heads:
-    """Read the output of `git ls-remote --symref`; lines that no honest server sends are dropped."""
+    """Read the output of `git ls-remote --symref`; lines that no honest server sends are dropped.
+
+    Raises:
+        CollectError: the repository names its objects by SHA-256.
+    """
     default: str | None = None
     commits: dict[str, str] = {}
     for line in listing.decode("utf-8", errors="replace").split("\n"):
@@ -137,6 +167,11 @@ def parse_heads(listing: bytes) -> Heads:
             default = value[5:]
         elif _is_branch(name) and OBJECT_ID.fullmatch(value):
             commits[name] = value
+        elif _is_branch(name) and _SHA_256.fullmatch(value):
+            raise CollectError(
+                "the repository names its objects by SHA-256, which cannot be collected; "
+                "make one with `git init --object-format=sha1` and push the work there"
+            )
     return Heads(default if default in commits else None, commits)
 
 
@@ -144,8 +179,11 @@ def _is_branch(name: str) -> bool:
     return bool(_BRANCH.fullmatch(name)) and ".." not in name and "�" not in name
 
 
-def fetch_list(heads: Heads, *, counting: str) -> list[str]:
-    """Ids worth fetching: the branch that counts, and a bounded number of others in order of name."""
-    others = [commit for name, commit in sorted(heads.commits.items()) if name != counting]
-    first = [heads.commits[counting]] if counting in heads.commits else []
-    return first + others[:HEADS_LIMIT]
+def within_limit(heads: Heads, *, counting: str) -> Heads:
+    """The branch that counts, and a bounded number of others in order of name.
+
+    Ten thousand branches must not fill the ledger in every round.
+    """
+    others = [name for name in sorted(heads.commits) if name != counting]
+    first = [counting] if counting in heads.commits else []
+    return Heads(heads.default, {name: heads.commits[name] for name in first + others[:HEADS_LIMIT]})

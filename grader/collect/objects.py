@@ -5,13 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from grader.collect.hardened_git import MIB, Git
+from grader.collect.hardened_git import Git
 from grader.collect.stamps import Person, first_line, parse_stamp
 from grader.errors import CollectError
 
 OBJECT_ID = re.compile(r"[0-9a-f]{40}")
-TREE_LIMIT_BYTES = 4 * MIB
-"""A single directory that is larger is not read; 4 MiB hold some 80,000 entries."""
 HISTORY_LIMIT_MIB = 512
 
 
@@ -135,16 +133,15 @@ def read_objects(
                 yield object_id, content
 
 
-def read_trees(git: Git, ids: Iterable[str]) -> dict[str, tuple[Entry, ...]]:
-    """Entries of each tree; one that is missing, no tree or too large is left out."""
-    wanted = sorted(set(ids))
+def read_trees(git: Git, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """Id and raw content of each tree, one at a time; one that is missing or no tree is left out.
+
+    Raises:
+        GitFailedError: together they are larger than the limit.
+    """
+    wanted = list(dict.fromkeys(ids))
     known = look_up(git, wanted)
-    small = [
-        tree
-        for tree in wanted
-        if tree in known and known[tree].type == "tree" and known[tree].size <= TREE_LIMIT_BYTES
-    ]
-    return {tree: tuple(parse_tree(raw)) for tree, raw in read_objects(git, small)}
+    return read_objects(git, [tree for tree in wanted if tree in known and known[tree].type == "tree"])
 
 
 def read_history(git: Git, tips: Sequence[str]) -> dict[str, Commit]:

@@ -7,16 +7,18 @@ top are the ones that are kept.
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from grader.collect.hardened_git import MIB, Git
-from grader.collect.objects import Entry, Known, look_up, read_objects, read_trees
+from grader.collect.objects import Entry, Known, look_up, parse_tree, read_objects, read_trees
 from grader.course.model import CollectPolicy
 from grader.store import Store
 
 DEPTH_LIMIT = 40
+LEVEL_LIMIT_BYTES = 16 * MIB
+"""Of tree objects at one depth; some 300,000 entries."""
 NAME_LIMIT_BYTES = 255
 PATH_LIMIT_BYTES = 1024
 NOTES_LIMIT = 40
@@ -25,6 +27,7 @@ PACKAGE_MIB = 16
 
 _TOO_MUCH = "deeper folders or further files were left out: the limits of the course are reached"
 _DIRECTORY, _SYMLINK, _SUBMODULE = "40000", "120000", "160000"
+_WORK = (b".py", b".ipynb")
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _POINTER_SIZES_BYTES = range(100, 300)
 """What stands for a file in large file storage is a few lines; larger files are not read for that."""
@@ -63,9 +66,8 @@ def find_folders(git: Git, trees: Iterable[str], folder: str) -> dict[str, str]:
     """
     found = {tree: tree for tree in trees}
     for name in (part for part in folder.split("/") if part):
-        entries = read_trees(git, found.values())
-        inside = {tree: _subfolder(entries.get(at, ()), name) for tree, at in found.items()}
-        found = {tree: at for tree, at in inside.items() if at is not None}
+        inside = {at: _subfolder(parse_tree(raw), name) for at, raw in read_trees(git, found.values())}
+        found = {tree: below for tree, at in found.items() if (below := inside.get(at))}
     return found
 
 
@@ -100,7 +102,7 @@ def write_files(git: Git, plan: Plan, store: Store, name: str) -> None:
             _write_package(git, package, draft)
 
 
-def _subfolder(entries: Sequence[Entry], name: str) -> str | None:
+def _subfolder(entries: Iterable[Entry], name: str) -> str | None:
     folders = [entry for entry in entries if entry.mode == _DIRECTORY]
     exact = [entry.id for entry in folders if entry.name == name.encode()]
     alike = [entry.id for entry in folders if _decoded(entry.name).casefold() == name.casefold()]
@@ -125,19 +127,40 @@ class _Walk:
 
     def descend(self, git: Git, level: dict[str, str]) -> dict[str, str]:
         """Take in the folders of one level (path → tree id); the folders below them."""
-        trees = read_trees(git, level.values())
         below: dict[str, str] = {}
         blobs: list[tuple[str, str]] = []
-        for prefix, tree in level.items():
-            if tree not in trees:
-                self.note(f"{shown(prefix) or 'the folder'}: cannot be read and was left out")
-            for entry in trees.get(tree, ()):
-                if self.full:
-                    self.note(_TOO_MUCH)
-                    break
-                self._sort_in(prefix, entry, below, blobs)
+        for prefix, entry in self._entries_of(level, self._read(git, level)):
+            if self.full:
+                self.note(_TOO_MUCH)
+                break
+            self._sort_in(prefix, entry, below, blobs)
         self._take_blobs(git, blobs)
         return below
+
+    def _read(self, git: Git, level: dict[str, str]) -> dict[str, tuple[list[Entry], list[Entry]]]:
+        """Tree id → its Python files and notebooks, and what else is in it, within a budget for the level."""
+        left = LEVEL_LIMIT_BYTES
+        read: dict[str, tuple[list[Entry], list[Entry]]] = {}
+        for tree, raw in read_trees(git, level.values()):
+            if len(raw) > left:
+                self.note(_TOO_MUCH)
+            work, rest = read[tree] = ([], [])
+            for entry in parse_tree(raw[:left]):
+                (work if entry.name.endswith(_WORK) else rest).append(entry)
+            left = max(0, left - len(raw))
+        return read
+
+    def _entries_of(
+        self, level: dict[str, str], read: dict[str, tuple[list[Entry], list[Entry]]]
+    ) -> Iterator[tuple[str, Entry]]:
+        """Prefix and entry; the work comes before ten thousand pictures that lie beside it."""
+        for prefix, tree in level.items():
+            if tree not in read:
+                self.note(f"{shown(prefix) or 'the folder'}: cannot be read and was left out")
+        for kind in (0, 1):
+            for prefix, tree in level.items():
+                for entry in read[tree][kind] if tree in read else ():
+                    yield prefix, entry
 
     def note(self, text: str) -> None:
         if text not in self._notes:
