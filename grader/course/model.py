@@ -47,6 +47,9 @@ class CollectPolicy(Record):
     other_branches: Literal["newer", "any", "none"] = "newer"
     """Branches that are pointed out beside the one that counts: those with newer work, any with work that it
     has not, or none. They never count."""
+    forges: dict[str, Literal["github", "gitlab", "gitea", "reflog", "none"]] = Field(default_factory=dict)
+    """Whose API tells of pushes, by host: 'gitea' is Forgejo too, 'none' asks nobody; github.com, gitlab.com and
+    codeberg.org are known. `file = "reflog"` trusts the logs of repositories on this machine."""
     blob_limit_mib: Positive = 25
     """Largest single file that is taken."""
     tree_limit_mib: Positive = 200
