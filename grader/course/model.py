@@ -7,6 +7,7 @@ from pydantic import Field
 
 from grader.course.cluster_settings import ClusterSettings
 from grader.course.decision_policy import DecisionPolicy
+from grader.course.watch_policy import WatchPolicy
 from grader.records import Record, Team
 
 Positive = Annotated[int, Field(gt=0)]
@@ -60,6 +61,8 @@ class CollectPolicy(Record):
     """Longest that one git command may take."""
     workers: Positive = 8
     """Repositories that are fetched side by side."""
+    watch: WatchPolicy = WatchPolicy()
+    """When `grader collect --watch` looks; see below."""
     timestamp_authority: Annotated[str, Field(pattern=r"^(https?://[!-~]+)?$")] = ""
     """Address of an RFC 3161 authority that is asked to stamp the ledger after each round; empty for none."""
     timestamp_ca: str = ""

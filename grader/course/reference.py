@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from grader.course import cluster_settings, decision_policy, model
+from grader.course import cluster_settings, decision_policy, model, watch_policy
 from grader.course.words import in_words
 
 SECTIONS: dict[str, type[BaseModel]] = {
@@ -22,6 +22,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "[late]": model.LatePolicy,
     "[collect]": model.CollectPolicy,
     "[collect.decisions]": decision_policy.DecisionPolicy,
+    "[collect.watch]": watch_policy.WatchPolicy,
     "[cluster]": cluster_settings.ClusterSettings,
     "[scales.<level>]": model.LetterScale,
     "assignment.toml": model.Assignment,
