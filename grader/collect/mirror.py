@@ -9,13 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from grader.collect.hardened_git import Git, GitFailedError, Remote
+from grader.collect.hardened_git import MIB, Git, GitFailedError, Remote
 from grader.collect.objects import OBJECT_ID, look_up
 from grader.errors import CollectError
 
 SEEN = "refs/seen/"
 PACK_LIMIT_MIB = 2048
 """Largest pack that one fetch may write."""
+MIRROR_LIMIT_MIB = 8192
+"""Most that all downloads of one repository may take on our disk."""
 LISTING_LIMIT_MIB = 16
 HEADS_LIMIT = 500
 """Branches that are noted and fetched besides the one that counts."""
@@ -109,6 +111,16 @@ class Mirror:
         return sorted(object_id for object_id, found in known.items() if found.type == "commit")
 
     def _fetch(self, remote: Remote, ids: Sequence[str]) -> None:
+        self._sweep()
+        if self._size_mib() > MIRROR_LIMIT_MIB:
+            raise GitFailedError("fetch", f"what was fetched before takes more than {MIRROR_LIMIT_MIB} MiB")
+        try:
+            self._download(remote, ids)
+        except GitFailedError:
+            self._sweep()
+            raise
+
+    def _download(self, remote: Remote, ids: Sequence[str]) -> None:
         limit = remote.blob_limit_mib
         afresh = not self._is_whole(self.commits_among(ids))
         self.git.talk(
@@ -146,6 +158,18 @@ class Mirror:
         except GitFailedError:
             return False
         return True
+
+    def _sweep(self) -> None:
+        """Remove what a download that was stopped left behind; git would keep data for weeks, and a lock for ever."""
+        home = self.git.repository
+        strays = [*home.glob("objects/**/tmp_*"), *home.glob("refs/**/*.lock"), *home.glob("*.lock")]
+        for stray in strays:
+            if stray.is_file():
+                stray.unlink()
+
+    def _size_mib(self) -> int:
+        packs = (self.git.repository / "objects" / "pack").glob("*.pack")
+        return sum(pack.stat().st_size for pack in packs) // MIB
 
     def _make(self) -> None:
         if not self.exists:
