@@ -6,17 +6,20 @@ No server is asked and no lock is taken, so an audit can be made while another r
 from collections.abc import Sequence
 
 import grader
+from grader.audit.background import background
 from grader.audit.dossier import dossier, without_study
 from grader.audit.records import Audit, Dossier
+from grader.collect.clock import skews
 from grader.collect.collector import Collector
 from grader.collect.deadline import Deadline
-from grader.collect.ledger import NO_ROUND, Ledger
+from grader.collect.ledger import NO_ROUND, Ledger, Round
 from grader.collecting import collector_of
 from grader.course.instants import deadline_text, wall_clock_to_epoch
 from grader.course.model import Assignment
 from grader.errors import GraderError
 from grader.kept import read_collected
 from grader.records import Snapshot, Team
+from grader.report.text import plural
 from grader.run import Run
 
 
@@ -41,6 +44,7 @@ def audit_of(run: Run, assignment: Assignment, teams: Sequence[Team]) -> Audit:
         written=run.clock(),
         version=grader.__version__,
         ledger_rounds=len(rounds),
+        clock=clock_text(rounds, zone=course.time_zone),
         ledger_head=rounds[-1].sha256 if rounds else NO_ROUND,
         dossiers=tuple(_dossier(run, collector, team, assignment) for team in teams),
     )
@@ -50,7 +54,9 @@ def _dossier(run: Run, collector: Collector, team: Team, assignment: Assignment)
     """One team; its trouble (a damaged mirror, a file that nobody foresaw) stops nobody."""
     graded = _graded(run, team, assignment)
     try:
-        return dossier(collector.study(team, assignment), graded)
+        study = collector.study(team, assignment)
+        beside = background(study, zone=run.tree.course.time_zone, now=run.clock())
+        return dossier(study, graded, beside)
     except (GraderError, ValueError, LookupError, OSError, RecursionError, MemoryError) as error:
         said = str(error) if isinstance(error, GraderError) else f"{type(error).__name__}: {error}"
         deadline = _deadline(run, team, assignment)
@@ -68,3 +74,12 @@ def _deadline(run: Run, team: Team, assignment: Assignment) -> Deadline:
     zone = run.tree.course.time_zone
     first_late = wall_clock_to_epoch(given[-1] if given else assignment.deadline, zone)
     return Deadline(first_late=first_late, text=deadline_text(first_late, zone=zone))
+
+
+def clock_text(rounds: Sequence[Round], *, zone: str) -> str:
+    """The comparison of our clock with a server's in which the two were furthest apart; empty without any."""
+    found = skews(rounds)
+    if not found:
+        return ""
+    worst = max(found, key=lambda skew: abs(skew.ahead_s))
+    return f"{worst.text(zone)}, the most in {plural(len(found), 'comparison')}"

@@ -2,9 +2,10 @@
 
 import shlex
 
+from grader.audit.background import NOTHING_BESIDE, Background
 from grader.audit.commit_facts import commits_around, roles
 from grader.audit.open_questions import open_questions
-from grader.audit.records import Dossier, Flag, Rewrite, Share
+from grader.audit.records import Dossier
 from grader.audit.sightings import telling
 from grader.collect.deadline import Deadline
 from grader.collect.study import Study, snapshot_of, without_commit
@@ -15,22 +16,13 @@ FORMAT = "%H%n%an <%ae>%n%cI%n%s"
 """What `git show` prints of a commit: id, author, committer date, subject."""
 
 
-def dossier(
-    study: Study,
-    graded: Snapshot | None,
-    *,
-    flags: tuple[Flag, ...] = (),
-    rewrites: tuple[Rewrite, ...] = (),
-    shares: tuple[Share, ...] = (),
-) -> Dossier:
+def dossier(study: Study, graded: Snapshot | None, beside: Background = NOTHING_BESIDE) -> Dossier:
     """Everything about one team and one assignment.
 
     Args:
         study: what is known and what the rule says of it now.
         graded: what the stored marks rest on; None when nothing was collected for marking yet.
-        flags: of the detectors.
-        rewrites: commits that the branch no longer has.
-        shares: of the authors, for a team of several.
+        beside: flags, rewrites and shares.
     """
     first_late = study.deadline.first_late
     told = telling(study.sightings, first_late)
@@ -52,9 +44,9 @@ def dossier(
             seen_again=len(study.sightings) - len(told),
             commits=facts,
             commits_left_out=left_out,
-            flags=flags,
-            rewrites=rewrites,
-            shares=shares,
+            flags=beside.flags,
+            rewrites=beside.rewrites,
+            shares=beside.shares,
             commands=commands(study.team.id, graded, study.snapshot),
         )
     )
@@ -90,12 +82,12 @@ def extension_text(team: Team, assignment: Assignment) -> str:
 
 def commands(team: str, graded: Snapshot | None, ruling: Snapshot) -> tuple[str, ...]:
     """Shell lines for the folder that `grader audit export` writes."""
-    bundle = shlex.quote(f"{team}.bundle")
-    clone = shlex.quote(f"{team}.git")
+    bundle, clone = shlex.quote(f"../bundles/{team}.bundle"), shlex.quote(f"{team}.git")
     named = (graded.commit if graded else None, ruling.commit, ruling.evidence.proven)
     return (
-        "sh verify.sh",
-        f"git bundle verify {bundle}",
+        "sh verify.sh    # add the hash that was made known at the deadline, if one was",
+        f"git init -q --bare {clone}",
+        f"git -C {clone} bundle verify {bundle} && git -C {clone} bundle unbundle {bundle}",
         *(
             f"git -C {clone} show --no-patch --format='{FORMAT}' {commit}"
             for commit in dict.fromkeys(named)

@@ -86,13 +86,13 @@ def _urgency(dossier: Dossier) -> tuple[int, Said]:
     if dossier.decide:
         return 0, Said(Tone.PERSON, "a person must decide")
     if dossier.shown.evidence.decision in DOUBTFUL:
-        return 1, Said(Tone.PERSON, "worth reading: history and evidence disagree")
+        return 1, Said(Tone.PERSON, "worth reading")
     if any(flag.kind == "flag" for flag in dossier.flags):
-        return 2, Said(Tone.PERSON, "worth reading: flagged")
+        return 2, Said(Tone.PERSON, "flagged")
     if dossier.shown.commit is None:
         return 3, Said(Tone.NONE, "nothing counts")
     if dossier.shown.evidence.level in {EvidenceLevel.DATES_ONLY, None}:
-        return 4, Said(Tone.PART, "settled on weak evidence")
+        return 4, Said(Tone.PART, "weak evidence")
     return 5, Said(Tone.FULL, "settled")
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from grader.audit.moments import from_deadline, local_time, utc_time
+from grader.audit.paper import LINES, Wanted, allotted
 from grader.audit.records import CommitFacts, Dossier, Flag, Rewrite, Share
 from grader.audit.sightings import nearest
 from grader.audit.timeline import Lane, Mark, timeline
@@ -17,15 +18,7 @@ from grader.report.words import LEVELS, NOTHING, Said
 
 SCREEN_ROWS = 30
 """Most rows of one table; all of them are in the JSON."""
-PRINT_ROWS = 5
-"""Rows of one table that paper has room for."""
 IN_QUESTION = 4
-ROLE_NAMES = {
-    "graded": "graded",
-    "ruled": "what the rule takes today",
-    "proven": "proven",
-    "claimed": "claimed",
-}
 
 
 @dataclass(frozen=True)
@@ -111,9 +104,18 @@ def sheet(dossier: Dossier, *, anchor: str, zone: str) -> Sheet:
         zone: IANA name of the course's time zone.
     """
     evidence, first_late = dossier.shown.evidence, dossier.ruling.evidence.deadline
-    playing = tuple(commit for commit in dossier.commits if commit.roles)
-    missing = _not_mirrored(dossier)
-    lines = [_commit_line(commit, first_late, zone=zone) for commit in dossier.commits if not commit.roles]
+    in_question = _in_question(dossier, zone=zone)
+    others = [commit for commit in dossier.commits if not commit.roles]
+    flags, rewrites, shares, sightings, commits = allotted(
+        (
+            Wanted(len(dossier.flags), 3, 5),
+            Wanted(len(dossier.rewrites), 1, 4),
+            Wanted(len(dossier.shares), 1, 6),
+            Wanted(len(dossier.timeline), 1, 8),
+            Wanted(len(others), 2, 6),
+        ),
+        LINES - 2 * len(in_question) - (3 if dossier.decide else 0) - (0 if dossier.agrees else 3),
+    )
     return Sheet(
         anchor=anchor,
         dossier=dossier,
@@ -121,23 +123,22 @@ def sheet(dossier: Dossier, *, anchor: str, zone: str) -> Sheet:
         headline=headline(dossier),
         explanation=clipped(evidence.explanation, 420),
         level=LEVELS[evidence.level],
-        lateness=plural(dossier.shown.days_late, "started day") + " late"
-        if dossier.shown.days_late
-        else ("on time" if dossier.shown.commit else NOTHING),
+        lateness=_lateness(dossier),
         deadline=_moment(first_late - 1, first_late, zone=zone) if first_late else None,
         ref=clipped(branch(evidence.ref), 60) if evidence.ref else NOTHING,
-        in_question=(
-            *(_commit_line(commit, first_late, zone=zone) for commit in playing[:IN_QUESTION]),
-            *missing,
+        in_question=in_question,
+        others=cut(
+            [_commit_line(commit, first_late, zone=zone) for commit in others],
+            printed=commits,
+            left_out=dossier.commits_left_out,
         ),
-        others=cut(lines, printed=3, left_out=dossier.commits_left_out),
-        sightings=_sighting_lines(dossier, first_late, zone=zone),
+        sightings=_sighting_lines(dossier, first_late, zone=zone, printed=sightings),
         drawing=_drawing(dossier, anchor, first_late) if first_late and not dossier.problem else None,
-        flags=cut(list(map(_short_flag, dossier.flags)), printed=PRINT_ROWS),
-        rewrites=cut(list(map(_short_rewrite, dossier.rewrites)), printed=3),
-        shares=cut(list(map(_short_share, dossier.shares)), printed=PRINT_ROWS),
+        flags=cut(list(map(_short_flag, dossier.flags)), printed=flags),
+        rewrites=cut(list(map(_short_rewrite, dossier.rewrites)), printed=rewrites),
+        shares=cut(list(map(_short_share, dossier.shares)), printed=shares),
         weight=WEIGHTS[evidence.level],
-        today=_today(dossier),
+        today="" if dossier.agrees else clipped(dossier.ruling.evidence.explanation, 300),
     )
 
 
@@ -162,13 +163,19 @@ def _commit_line(commit: CommitFacts, first_late: int, *, zone: str) -> CommitLi
     level = EvidenceLevel(commit.first_seen_by) if commit.first_seen_by else None
     return CommitLine(
         id=commit.id,
-        roles=", ".join(ROLE_NAMES.get(role, role) for role in commit.roles),
+        roles=_roles_text(commit.roles),
         subject=clipped(commit.subject, 80) or "(no subject)",
         author=clipped(commit.author, 60),
         dated=_moment(commit.committed, first_late, zone=zone) if commit.committed is not None else None,
         seen=_moment(seen, first_late, zone=zone) if seen is not None else None,
         seen_by=f"{level.value}{', signed by the forge' if signed else ''}" if level else "",
     )
+
+
+def _roles_text(roles: tuple[str, ...]) -> str:
+    """What the rule takes is said where it is something else than what was graded."""
+    names = ["taken by the rule" if role == "ruled" else role for role in roles]
+    return ", ".join(names[:1] + names[2:] if names[:2] == ["graded", "taken by the rule"] else names)
 
 
 def _not_mirrored(dossier: Dossier) -> tuple[CommitLine, ...]:
@@ -186,15 +193,16 @@ def _not_mirrored(dossier: Dossier) -> tuple[CommitLine, ...]:
     )
 
 
-def _sighting_lines(dossier: Dossier, first_late: int, *, zone: str) -> Cut:
+def _sighting_lines(dossier: Dossier, first_late: int, *, zone: str, printed: int) -> Cut:
+    """Oldest first; those that are printed are the nearest to the deadline and stand on top."""
     close = nearest(dossier.timeline, first_late, SCREEN_ROWS)
-    order = {id(one): place for place, one in enumerate(nearest(close, first_late, PRINT_ROWS))}
-    lines = [
-        (id(one) in order, _sighting_line(one, first_late, zone=zone))
-        for one in sorted(close, key=lambda one: id(one) not in order)
-    ]
-    left_out = len(dossier.timeline) - len(close)
-    return Cut(tuple(line for _, line in lines), min(PRINT_ROWS, len(lines)), left_out)
+    on_paper = nearest(close, first_late, printed)
+    rows = (*on_paper, *(one for one in close if one not in on_paper))
+    return Cut(
+        tuple(_sighting_line(one, first_late, zone=zone) for one in rows),
+        len(on_paper),
+        len(dossier.timeline) - len(close),
+    )
 
 
 def _sighting_line(sighting: Sighting, first_late: int, *, zone: str) -> SightingLine:
@@ -218,7 +226,7 @@ def _drawing(dossier: Dossier, anchor: str, first_late: int) -> Markup:
     }
     signed = tuple(Mark(one.signed, one.id[:7]) for one in dossier.commits if one.signed is not None)
     dates = tuple(
-        Mark(one.committed, one.id[:7], bool(one.roles))
+        Mark(one.committed, one.id[:7] if one.roles else "", bool(one.roles))
         for one in dossier.commits
         if one.committed is not None
     )
@@ -234,7 +242,7 @@ def _drawing(dossier: Dossier, anchor: str, first_late: int) -> Markup:
 
 def _short_flag(flag: Flag) -> Flag:
     return flag.model_copy(
-        update={"text": clipped(flag.text, 170), "base_rate": clipped(flag.base_rate, 110)}
+        update={"text": clipped(flag.text, 170), "base_rate": clipped(flag.base_rate, 230)}
     )
 
 
@@ -246,7 +254,15 @@ def _short_share(share: Share) -> Share:
     return share.model_copy(update={"author": clipped(share.author, 60)})
 
 
-def _today(dossier: Dossier) -> str:
-    if dossier.agrees:
-        return ""
-    return clipped(dossier.ruling.evidence.explanation, 300)
+def _lateness(dossier: Dossier) -> str:
+    if dossier.shown.commit is None:
+        return NOTHING
+    days = dossier.shown.days_late
+    return f"{plural(days, 'started day')} late" if days else "on time"
+
+
+def _in_question(dossier: Dossier, *, zone: str) -> tuple[CommitLine, ...]:
+    """The commits that the decision is about, newest first; last those that the mirror lacks."""
+    first_late = dossier.ruling.evidence.deadline
+    known = [commit for commit in dossier.commits if commit.roles][:IN_QUESTION]
+    return (*(_commit_line(one, first_late, zone=zone) for one in known), *_not_mirrored(dossier))

@@ -1,7 +1,7 @@
 """Sightings, signatures and claimed dates of one team in, a drawing of them around the deadline out. Pure.
 
-Time runs to the right, by its distance from the deadline: the first minute on either side is as wide as the
-way from an hour to a day. What is further away than the axis stands at its end with an arrow.
+Time runs to the right, by the logarithm of its distance from the deadline: a minute can be told from a second,
+and a week still fits. What is further away than the axis stands at its end with an arrow.
 """
 
 import math
@@ -19,10 +19,12 @@ LEFT, RIGHT = 150.0, 708.0
 TOP, LANE = 34.0, 30.0
 AXIS = 24.0
 """Height below the lanes."""
-LINEAR_S = 60.0
+LINEAR_S = 5.0
 """Around the deadline the axis is straight for about this long."""
 SHORTEST_S, LONGEST_S = 2 * DAY_S, 400 * DAY_S
 """Least and most that the axis shows on either side of the deadline."""
+CLOSEST_MARK = 5.0
+"""A mark is drawn at least this far from the line of the deadline, on its own side of it."""
 CLOSEST_TICK = 20.0
 """Nearer to the deadline than this its label would lie on that of the other side."""
 MARGIN = 12.0
@@ -95,8 +97,8 @@ def timeline(identifier: str, *, title: str, lanes: Sequence[Lane], first_late: 
     return drawing(
         rectangle((middle, TOP - 8), (RIGHT - middle, bottom - TOP + 8), "late"),
         *_ticks(axis, bottom),
-        *(part for place, lane in enumerate(lanes) for part in _lane(axis, lane, TOP + LANE * (place + 0.5))),
         line((middle, TOP - 14), (middle, bottom), "deadline"),
+        *(part for place, lane in enumerate(lanes) for part in _lane(axis, lane, TOP + LANE * (place + 0.5))),
         label((middle, TOP - 19), "deadline", css_class="value"),
         label((LEFT + MARGIN, TOP - 19), "before", anchor="start"),
         label((RIGHT, TOP - 19), "late", anchor="end"),
@@ -134,13 +136,13 @@ def _lane(axis: Axis, lane: Lane, height: float) -> Iterable[Markup]:
     yield line((LEFT, height), (RIGHT, height), "grid")
     if not lane.marks:
         yield label((LEFT + MARGIN, height - 4), "none", anchor="start")
-    for mark in lane.marks:
+    for mark in sorted(lane.marks, key=lambda one: one.main):
         yield _mark(axis, mark, lane.css_class, height)
     yield from _names(axis, lane.marks, height)
 
 
 def _mark(axis: Axis, mark: Mark, css_class: str, height: float) -> Markup:
-    across = axis.place(mark.time)
+    across = _clear_of_deadline(axis, mark.time)
     css = f"{css_class} {'main' if mark.main else 'other'}"
     if axis.clipped(mark.time):
         side = 1 if mark.time > axis.first_late else -1
@@ -166,11 +168,18 @@ def _names(axis: Axis, marks: Sequence[Mark], height: float) -> Iterable[Markup]
     taken: list[tuple[float, float]] = [(middle - 2, middle + 2)]
     for mark in sorted(marks, key=lambda one: abs(one.time - axis.first_late)):
         half = len(mark.name) * CHARACTER / 2
-        centre = _beside(axis.place(mark.time), half, middle)
+        centre = _beside(_clear_of_deadline(axis, mark.time), half, middle)
         span = (centre - half - 3, centre + half + 3)
         if mark.name and not any(low < span[1] and span[0] < high for low, high in taken):
             taken.append(span)
             yield label((centre, height - 8), mark.name, css_class="name")
+
+
+def _clear_of_deadline(axis: Axis, time: int) -> float:
+    middle, across = axis.place(axis.first_late), axis.place(time)
+    if time < axis.first_late:
+        return min(across, middle - CLOSEST_MARK)
+    return max(across, middle + CLOSEST_MARK)
 
 
 def _beside(centre: float, half: float, middle: float) -> float:

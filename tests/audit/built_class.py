@@ -46,6 +46,11 @@ class Server:
                 self.repositories[name].point(branch, move.commit)
         self._now = time
 
+    def remove(self, team: str) -> None:
+        """The repository is gone for good."""
+        shutil.rmtree(self.repositories[team].folder)
+        self.moves[team] = []
+
     def pushes(self, team: str) -> list[dict[str, object]]:
         """What a forge would have recorded."""
         commits, before, found = self.repositories[team].commits, {}, []
