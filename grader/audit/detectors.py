@@ -230,7 +230,12 @@ def base_rate_table() -> str:
         "use as",
         "innocent reason",
     )
-    head = (f"Percentages {SOURCE}; ranges span the six rows that have one.", "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|")
+    head = (
+        f"Percentages {SOURCE}; ranges span the six rows that have one.",
+        "",
+        f"| {' | '.join(columns)} |",
+        "|---" * len(columns) + "|",
+    )
     return "\n".join([*head, *(_row(one) for one in DETECTORS)]) + "\n"
 
 

@@ -34,7 +34,8 @@ class Rewrite(Record):
     """Id of the commit that was seen earlier."""
     new: str | None
     """Id of its counterpart in the later history; None when there is none."""
-    matched_by: Literal["tree", "patch", "nothing"]
+    matched_by: Literal["tree", "patch", "author", "nothing"]
+    """'tree': the same files; 'patch': the same change; 'author': only the same author and author date."""
     text: str
     """One sentence: what changed (dates, author, message, files) and what did not."""
 
@@ -50,7 +51,12 @@ class Share(Record):
     co_authored: int
     """Commits of others that name this person in a Co-authored-by trailer."""
     lines_added: int
+    """Binary files count as 0."""
     lines_removed: int
+    notebook_lines: int = 0
+    """Those of the added lines that are the JSON of notebooks."""
+    uncounted: int = 0
+    """Commits whose lines could not be counted: too large, or a file is not in our copy."""
 
 
 class CommitFacts(Record):
@@ -98,7 +104,10 @@ class Dossier(Record):
     commits_left_out: int = 0
     """Commits further away from the deadline that are not listed."""
     flags: tuple[Flag, ...] = ()
+    rewritten: tuple[str, ...] = ()
+    """One sentence for each time that the branch was rewritten, oldest first."""
     rewrites: tuple[Rewrite, ...] = ()
+    """The commits that it lost."""
     shares: tuple[Share, ...] = ()
     commands: tuple[str, ...] = ()
     """Shell lines with which anybody can verify the decision from the exported files."""

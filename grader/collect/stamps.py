@@ -49,7 +49,7 @@ def parse_stamp(value: bytes, encoding: bytes = b"") -> Stamp:
     name, _, rest = value.partition(b"<")
     words = value[value.rfind(b">") + 1 :][-TEXT_LIMIT:].split() if b">" in value else []
     return Stamp(
-        person=Person(_text(name, encoding), _text(rest.partition(b">")[0], encoding)),
+        person=Person(as_text(name, encoding), as_text(rest.partition(b">")[0], encoding)),
         time=_time(words[0]) if words else None,
         offset_minutes=_offset(words[1]) if len(words) > 1 else None,
     )
@@ -61,7 +61,15 @@ def first_line(raw: bytes, encoding: bytes = b"", *, start: int = 0) -> str:
     while raw[begin : begin + 1] == b"\n":
         begin += 1
     end = raw.find(b"\n", begin)
-    return _text(raw[begin : end if end >= 0 else len(raw)], encoding)
+    return as_text(raw[begin : end if end >= 0 else len(raw)], encoding)
+
+
+def as_text(value: bytes, encoding: bytes = b"") -> str:
+    """Bytes of a commit as text, cut to a bound; what is no text becomes a replacement mark."""
+    named = encoding[:TEXT_LIMIT].decode("ascii", errors="replace").strip().lower()
+    bounded = value[: (TEXT_LIMIT + 1) * _BYTES_PER_LETTER]
+    text = bounded.decode(named if named in _ENCODINGS else "utf-8", errors="replace").strip()
+    return text if len(text) <= TEXT_LIMIT else f"{text[: TEXT_LIMIT - 1]}…"
 
 
 def _time(word: bytes) -> int | None:
@@ -74,10 +82,3 @@ def _offset(word: bytes) -> int | None:
         return None
     minutes = int(found[2]) * 60 + int(found[3])
     return -minutes if found[1] == b"-" else minutes
-
-
-def _text(value: bytes, encoding: bytes) -> str:
-    named = encoding[:TEXT_LIMIT].decode("ascii", errors="replace").strip().lower()
-    bounded = value[: (TEXT_LIMIT + 1) * _BYTES_PER_LETTER]
-    text = bounded.decode(named if named in _ENCODINGS else "utf-8", errors="replace").strip()
-    return text if len(text) <= TEXT_LIMIT else f"{text[: TEXT_LIMIT - 1]}…"
