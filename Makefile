@@ -4,7 +4,7 @@ VENV        := .venv
 BIN         := $(VENV)/bin
 CONSTRAINTS ?= constraints.txt
 PACKAGES    := bwrap:bubblewrap git:git
-SERVICES    := /usr/lib/postgresql/*/bin/initdb:postgresql /usr/sbin/slurmctld:slurm-wlm
+SERVICES    := /usr/lib/postgresql/*/bin/initdb:postgresql /usr/sbin/slurmctld:slurm-wlm /bin/busybox:busybox /usr/bin/openssl:openssl
 
 .DEFAULT_GOAL := help
 .PHONY: help install system services demo test lint types layers unit clean
@@ -28,7 +28,7 @@ system:
 	  echo "missing:$$missing; ask an administrator for: apt-get install$$missing"; exit 2; fi; \
 	echo "installing$$missing"; $$run apt-get update -qq && $$run apt-get install -y -qq $$missing >/dev/null
 
-# Servers that tests start for themselves. The gate installs them where it may; elsewhere their tests are skipped.
+# Servers and tools that only tests start. The gate installs them where it may; elsewhere their tests are skipped.
 services:
 	@missing=""; \
 	for pair in $(SERVICES); do ls $${pair%%:*} >/dev/null 2>&1 || missing="$$missing $${pair##*:}"; done; \

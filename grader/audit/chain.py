@@ -160,7 +160,7 @@ def _against_noted(number: int, *, by_next: bool | None) -> str:
 def _next_is_suspect(reading: _Reading, number: int) -> bool:
     """Whether the next round is told instead: its hash, too, is not what its witnesses say."""
     if reading.agrees_with_noted(number) is True:
-        return reading.agrees_with_noted(number + 1) is False
+        return reading.agrees_with_noted(number + 1) is False or reading.pages[number + 1].named != number + 1
     is_itself = reading.agrees_with_next(number - 1) is False
     return not is_itself and reading.agrees_with_next(number + 1) is False
 

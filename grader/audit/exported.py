@@ -45,6 +45,11 @@ def left_out_name(team: str) -> str:
     return f"bundles/{team}.left-out.txt"
 
 
+def not_kept_name(team: str) -> str:
+    """Where the commits are listed that the ledger names and that were never fetched."""
+    return f"bundles/{team}.not-kept.txt"
+
+
 def left_out(folder: Path, team: str) -> frozenset[str]:
     """Ids of the files that a bundle lacks."""
     try:

@@ -18,7 +18,7 @@ def proves(sound_until: int, anchors: Sequence[Anchor], *, noted: bool, complete
     covered = sound_until if noted else max(0, sound_until - 1)  # nothing names the last one's hash
     if covered:
         said.append(
-            f"rounds 1 to {covered} follow one another as they were written: none of them was edited, removed, "
+            f"rounds 1 to {covered} follow one another as they were written: none was edited, removed, "
             "swapped or put in later, unless somebody wrote all that follows anew"
         )
     fixed = max((anchor.round for anchor in anchors if anchor.round <= sound_until), default=0)

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from grader.commands.audit_verify import anchor, export, verify
 from grader.commands.opening import class_options, opened_run
 from grader.commands.options import ANY_PATH, OK, PERSON_NEEDED, reported
 
@@ -28,6 +29,11 @@ def audit() -> None:
 
     `grader audit a2` is short for `grader audit assignment a2`. Example: grader audit a2 --json
     """
+
+
+audit.add_command(anchor)
+audit.add_command(export)
+audit.add_command(verify)
 
 
 @audit.command(OF_ASSIGNMENT)
