@@ -81,14 +81,12 @@ class Mirror:
         missing = sorted(set(ids) - self.seen())
         if not missing:
             return
-        try:
-            self._fetch(remote, missing)
-        except GitFailedError as error:
-            if not error.reason.startswith(_FSCK):
-                raise
-            # While git leaves large files out it forgets which malformations are tolerated: fetch them too.
-            self._fetch(replace(remote, blob_limit_mib=None), missing)
-        if not self._has_all_of(missing):
+        self._fetch(remote, missing)
+        if not self._is_whole(missing):
+            self._forget(missing)
+            self._fetch(remote, missing, afresh=True)  # the server may have been shallow the last time
+        if not self._is_whole(missing):
+            self._forget(missing)
             raise GitFailedError("fetch", _INCOMPLETE)
 
     def rescue(self, remote: Remote, ids: Iterable[str]) -> None:
@@ -110,19 +108,22 @@ class Mirror:
         known = look_up(self.git, sorted(set(ids)))
         return sorted(object_id for object_id, found in known.items() if found.type == "commit")
 
-    def _fetch(self, remote: Remote, ids: Sequence[str]) -> None:
+    def _fetch(self, remote: Remote, ids: Sequence[str], *, afresh: bool = False) -> None:
         self._sweep()
         if self._size_mib() > MIRROR_LIMIT_MIB:
             raise GitFailedError("fetch", f"what was fetched before takes more than {MIRROR_LIMIT_MIB} MiB")
         try:
-            self._download(remote, ids)
-        except GitFailedError:
+            self._download(remote, ids, afresh=afresh)
+        except GitFailedError as error:
+            if not error.reason.startswith(_FSCK):
+                raise
+            # While git leaves large files out it forgets which malformations are tolerated: fetch them too.
+            self._download(replace(remote, blob_limit_mib=None), ids, afresh=afresh)
+        finally:
             self._sweep()
-            raise
 
-    def _download(self, remote: Remote, ids: Sequence[str]) -> None:
+    def _download(self, remote: Remote, ids: Sequence[str], *, afresh: bool) -> None:
         limit = remote.blob_limit_mib
-        afresh = not self._is_whole(self.commits_among(ids))
         self.git.talk(
             remote,
             "fetch",
@@ -139,28 +140,25 @@ class Mirror:
             file_limit_mib=PACK_LIMIT_MIB,
         )
 
-    def _has_all_of(self, ids: Sequence[str]) -> bool:
-        """Whether the histories of what was fetched are whole; what is not is forgotten, to be fetched anew.
+    def _is_whole(self, ids: Sequence[str]) -> bool:
+        """Whether all of these are kept, and every ancestor of them is here.
 
         Git exits with 0 after a shallow server, and while it leaves files out it does not look for gaps.
         """
-        if set(ids) <= self.seen() and self._is_whole(self.commits_among(ids)):
-            return True
-        self.git.read("update-ref", "--stdin", stdin="".join(f"delete {SEEN}{one}\n" for one in ids).encode())
-        return False
-
-    def _is_whole(self, commits: Sequence[str]) -> bool:
-        """Whether every ancestor is here."""
-        if not commits:
-            return True
+        names = "".join(f"{SEEN}{object_id}\n" for object_id in ids)
         try:
-            self.git.read("rev-list", "--quiet", "--stdin", stdin="\n".join(commits).encode() + b"\n")
+            self.git.read("rev-list", "--quiet", "--stdin", stdin=names.encode())
         except GitFailedError:
             return False
         return True
 
+    def _forget(self, ids: Sequence[str]) -> None:
+        """Keep no reference to what is not whole, so that it is fetched again."""
+        lines = "".join(f"delete {SEEN}{object_id}\n" for object_id in ids)
+        self.git.read("update-ref", "--stdin", stdin=lines.encode())
+
     def _sweep(self) -> None:
-        """Remove what a download that was stopped left behind; git would keep data for weeks, and a lock for ever."""
+        """Remove what a stopped download left behind; git keeps the data for weeks and a lock for ever."""
         home = self.git.repository
         strays = [*home.glob("objects/**/tmp_*"), *home.glob("refs/**/*.lock"), *home.glob("*.lock")]
         for stray in strays:

@@ -6,6 +6,7 @@ import os
 import ssl
 import subprocess
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -47,9 +48,28 @@ def authority(folder: Path) -> Path:
 class Forge:
     """Serves the repositories of a folder. What is asked of it, and what runs meanwhile, is written down."""
 
-    def __init__(self, folder: Path, certificate: Path, *, token: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        certificate: Path,
+        *,
+        token: str = "",
+        spying: bool = True,
+        round_trip_s: float = 0,
+    ) -> None:
+        """Serve at once.
+
+        Args:
+            folder: with the repositories.
+            certificate: PEM file with a certificate of 127.0.0.1 and its key.
+            token: what must be given to read; empty for nothing.
+            spying: whether to look at the command line of every process at each request.
+            round_trip_s: a request waits that long, and a new connection twice that (TCP and TLS).
+        """
         self.folder = folder
         self.token = token
+        self.spying = spying
+        self.round_trip_s = round_trip_s
         self.requests: list[str] = []
         self.authorizations: list[str] = []
         self.command_lines: list[str] = []
@@ -79,6 +99,12 @@ class Forge:
         forge = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                time.sleep(2 * forge.round_trip_s)
+                super().setup()
+
             def do_GET(self) -> None:
                 forge.answer(self)
 
@@ -92,7 +118,9 @@ class Forge:
     def answer(self, asked: BaseHTTPRequestHandler) -> None:
         self.requests.append(asked.path)
         self.authorizations.append(asked.headers.get("Authorization", ""))
-        self.command_lines.extend(running_commands())
+        if self.spying:
+            self.command_lines.extend(running_commands())
+        time.sleep(self.round_trip_s)
         if asked.path.startswith("/hangs/"):
             self.hanging.wait()
         elif self.redirect_to:
