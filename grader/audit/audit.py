@@ -13,6 +13,7 @@ from grader.collect.clock import skews
 from grader.collect.collector import Collector
 from grader.collect.deadline import Deadline
 from grader.collect.ledger import NO_ROUND, Ledger, Round
+from grader.collect.mirror import Mirror
 from grader.collecting import collector_of
 from grader.course.instants import deadline_text, wall_clock_to_epoch
 from grader.course.model import Assignment
@@ -55,12 +56,22 @@ def _dossier(run: Run, collector: Collector, team: Team, assignment: Assignment)
     graded = _graded(run, team, assignment)
     try:
         study = collector.study(team, assignment)
-        beside = background(study, zone=run.tree.course.time_zone, now=run.clock())
+        beside = background(
+            study,
+            _mirror(run, team).git,
+            zone=run.tree.course.time_zone,
+            now=run.clock(),
+            addresses={one.email: one.student for one in run.roster.students if one.email},
+        )
         return dossier(study, graded, beside)
     except (GraderError, ValueError, LookupError, OSError, RecursionError, MemoryError) as error:
         said = str(error) if isinstance(error, GraderError) else f"{type(error).__name__}: {error}"
         deadline = _deadline(run, team, assignment)
         return without_study(team, assignment, graded, deadline=deadline, problem=said)
+
+
+def _mirror(run: Run, team: Team) -> Mirror:
+    return Mirror(run.store.path("mirrors"), team.id, timeout_s=run.tree.course.collect.timeout_s)
 
 
 def _graded(run: Run, team: Team, assignment: Assignment) -> Snapshot | None:

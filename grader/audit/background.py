@@ -1,10 +1,14 @@
 """A study in, what a person may want to know besides the decision out: context, never a verdict."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from grader.audit.contributions import shares
 from grader.audit.detectors import detect
 from grader.audit.records import Flag, Rewrite, Share
+from grader.audit.rewrites import rewritings
 from grader.collect.flags import date_flags
+from grader.collect.hardened_git import Git
 from grader.collect.study import Study
 
 NOT_A_HABIT = "not counted: it follows from this team's evidence, not from how people work"
@@ -15,6 +19,8 @@ class Background:
     """What stands beside a decision."""
 
     flags: tuple[Flag, ...] = ()
+    rewritten: tuple[str, ...] = ()
+    """One sentence for each time that the branch was rewritten."""
     rewrites: tuple[Rewrite, ...] = ()
     shares: tuple[Share, ...] = ()
 
@@ -22,26 +28,32 @@ class Background:
 NOTHING_BESIDE = Background()
 
 
-def background(study: Study, *, zone: str, now: int) -> Background:
-    """Flags of the detectors and of the rule, about what the rule takes today.
+def background(study: Study, git: Git, *, zone: str, now: int, addresses: Mapping[str, str]) -> Background:
+    """Flags of the rule and of the detectors, rewritten commits and, for a group, shares.
 
     Args:
         study: of one team.
+        git: its mirror.
         zone: the course's time zone, an IANA name.
         now: our clock, in seconds since the epoch.
+        addresses: e-mail address → student, as the roster has them.
+
+    Raises:
+        GitFailedError: the mirror is damaged.
     """
-    if study.history is None or study.ref is None:
+    history, ref, commit = study.history, study.ref, study.snapshot.commit
+    if history is None or ref is None:
         return Background(flags=_noted(study))
-    found = detect(
-        study.history,
-        commit=study.snapshot.commit,
-        ref=study.ref,
-        deadline=study.deadline,
-        zone=zone,
-        now=now,
-        group=len(study.team.members) > 1,
+    team, deadline = study.team, study.deadline
+    group = len(team.members) > 1
+    found = detect(history, commit=commit, ref=ref, deadline=deadline, zone=zone, now=now, group=group)
+    moved = rewritings(git, history, ref=ref, sightings=study.sightings, deadline=deadline)
+    return Background(
+        flags=(*_noted(study), *found),
+        rewritten=tuple(one.summary for one in moved),
+        rewrites=tuple(lost for one in moved for lost in one.rewrites),
+        shares=shares(git, history, commit, team, addresses=addresses) if group else (),
     )
-    return Background(flags=(*_noted(study), *found))
 
 
 def _noted(study: Study) -> tuple[Flag, ...]:

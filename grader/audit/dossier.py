@@ -45,6 +45,7 @@ def dossier(study: Study, graded: Snapshot | None, beside: Background = NOTHING_
             commits=facts,
             commits_left_out=left_out,
             flags=beside.flags,
+            rewritten=beside.rewritten,
             rewrites=beside.rewrites,
             shares=beside.shares,
             commands=commands(study.team.id, graded, study.snapshot),
@@ -87,7 +88,8 @@ def commands(team: str, graded: Snapshot | None, ruling: Snapshot) -> tuple[str,
     return (
         "sh verify.sh    # add the hash that was made known at the deadline, if one was",
         f"git init -q --bare {clone}",
-        f"git -C {clone} bundle verify {bundle} && git -C {clone} bundle unbundle {bundle}",
+        f"git -C {clone} bundle verify {bundle}",
+        f"git -C {clone} bundle unbundle {bundle}",
         *(
             f"git -C {clone} show --no-patch --format='{FORMAT}' {commit}"
             for commit in dict.fromkeys(named)

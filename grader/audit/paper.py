@@ -1,25 +1,31 @@
-"""How many rows each list has in, how many of them one A4 page has room for out. Pure."""
+"""How long each row of each list is in, how many rows one A4 page has room for out. Pure.
 
+`audit.css` cuts what it prints to the same lengths (`line-clamp`), so a page never runs over.
+"""
+
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-LINES = 46
-"""Lines of a page that are left for lists, at the sizes that audit.css prints in."""
+LINES = 34
+"""Lines that a page has besides what every team has, at the sizes that `audit.css` prints in."""
 HEADING_LINES = 3
 """What a list takes besides its rows: its heading, its column titles and the note on what is left out."""
+LETTERS = 120
+"""Letters of a line across the page, on average."""
 
 
 @dataclass(frozen=True)
 class Wanted:
     """A list of the page."""
 
-    rows: int
-    lines_each: int
+    lines: tuple[int, ...]
+    """Of each row."""
     most: int
     """Rows that are enough for anybody."""
 
 
-def allotted(lists: Sequence[Wanted], lines: int = LINES) -> tuple[int, ...]:
+def allotted(lists: Sequence[Wanted], lines: int) -> tuple[int, ...]:
     """Rows of each list that are printed: one each in turn, the first list first, until the page is full.
 
     Args:
@@ -27,10 +33,18 @@ def allotted(lists: Sequence[Wanted], lines: int = LINES) -> tuple[int, ...]:
         lines: of the page, for all of them together.
     """
     given = [0] * len(lists)
-    left = lines - HEADING_LINES * sum(wanted.rows > 0 for wanted in lists)
+    left = lines - HEADING_LINES * sum(bool(wanted.lines) for wanted in lists)
     for turn in range(max((wanted.most for wanted in lists), default=0)):
         for place, wanted in enumerate(lists):
-            if turn < min(wanted.rows, wanted.most) and wanted.lines_each <= left:
-                given[place] += 1
-                left -= wanted.lines_each
+            if turn == given[place] and turn < min(len(wanted.lines), wanted.most):
+                cost = wanted.lines[turn]
+                if cost <= left:
+                    given[place] += 1
+                    left -= cost
     return tuple(given)
+
+
+def lines_of(text: str, *, most: int) -> int:
+    """Lines that a text takes across the page; it is cut after `most`."""
+    width = sum(1.0 if letter.islower() or letter in " .,;:'-il1" else 1.5 for letter in text)
+    return min(most, max(1, math.ceil(width / LETTERS)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from grader.audit.moments import from_deadline, local_time, utc_time
-from grader.audit.paper import LINES, Wanted, allotted
+from grader.audit.paper import LINES, Wanted, allotted, lines_of
 from grader.audit.records import CommitFacts, Dossier, Flag, Rewrite, Share
 from grader.audit.sightings import nearest
 from grader.audit.timeline import Lane, Mark, timeline
@@ -18,7 +18,10 @@ from grader.report.words import LEVELS, NOTHING, Said
 
 SCREEN_ROWS = 30
 """Most rows of one table; all of them are in the JSON."""
+ROLE_NAMES = {"ruled": "rule today"}
 IN_QUESTION = 4
+REWRITTEN = 1
+"""Rewritings that are told as a whole, the latest."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class Sheet:
     sightings: Cut
     drawing: Markup | None
     flags: Cut
+    rewritten: tuple[str, ...]
     rewrites: Cut
     shares: Cut
     weight: Weight
@@ -106,15 +110,17 @@ def sheet(dossier: Dossier, *, anchor: str, zone: str) -> Sheet:
     evidence, first_late = dossier.shown.evidence, dossier.ruling.evidence.deadline
     in_question = _in_question(dossier, zone=zone)
     others = [commit for commit in dossier.commits if not commit.roles]
-    flags, rewrites, shares, sightings, commits = allotted(
+    flags = list(map(_short_flag, dossier.flags))
+    rewrites = list(map(_short_rewrite, dossier.rewrites))
+    room = allotted(
         (
-            Wanted(len(dossier.flags), 3, 5),
-            Wanted(len(dossier.rewrites), 1, 4),
-            Wanted(len(dossier.shares), 1, 6),
-            Wanted(len(dossier.timeline), 1, 8),
-            Wanted(len(others), 2, 6),
+            Wanted(tuple(lines_of(one.text, most=2) + lines_of(one.base_rate, most=2) for one in flags), 5),
+            Wanted(tuple(lines_of(one.text, most=2) for one in rewrites), 4),
+            Wanted((1,) * len(dossier.shares), 6),
+            Wanted((1,) * len(dossier.timeline), 8),
+            Wanted((2,) * len(others), 6),
         ),
-        LINES - 2 * len(in_question) - (3 if dossier.decide else 0) - (0 if dossier.agrees else 3),
+        _lines_left(dossier, in_question),
     )
     return Sheet(
         anchor=anchor,
@@ -129,17 +135,26 @@ def sheet(dossier: Dossier, *, anchor: str, zone: str) -> Sheet:
         in_question=in_question,
         others=cut(
             [_commit_line(commit, first_late, zone=zone) for commit in others],
-            printed=commits,
+            printed=room[4],
             left_out=dossier.commits_left_out,
         ),
-        sightings=_sighting_lines(dossier, first_late, zone=zone, printed=sightings),
+        sightings=_sighting_lines(dossier, first_late, zone=zone, printed=room[3]),
         drawing=_drawing(dossier, anchor, first_late) if first_late and not dossier.problem else None,
-        flags=cut(list(map(_short_flag, dossier.flags)), printed=flags),
-        rewrites=cut(list(map(_short_rewrite, dossier.rewrites)), printed=rewrites),
-        shares=cut(list(map(_short_share, dossier.shares)), printed=shares),
+        flags=cut(flags, printed=room[0]),
+        rewritten=tuple(clipped(said, 240) for said in dossier.rewritten[-REWRITTEN:]),
+        rewrites=cut(rewrites, printed=room[1]),
+        shares=cut(list(map(_short_share, dossier.shares)), printed=room[2]),
         weight=WEIGHTS[evidence.level],
         today="" if dossier.agrees else clipped(dossier.ruling.evidence.explanation, 300),
     )
+
+
+def _lines_left(dossier: Dossier, in_question: Sequence[CommitLine]) -> int:
+    """Lines for lists, after what only some teams have."""
+    notices = bool(dossier.decide) + (not dossier.agrees)
+    because = lines_of(dossier.shown.evidence.explanation, most=3)
+    rewritten = sum(lines_of(said, most=2) for said in dossier.rewritten[-REWRITTEN:])
+    return LINES - 4 * notices - because - 2 * len(in_question) - len(dossier.commands) - rewritten
 
 
 def clipped(text: str, characters: int) -> str:
@@ -174,8 +189,8 @@ def _commit_line(commit: CommitFacts, first_late: int, *, zone: str) -> CommitLi
 
 def _roles_text(roles: tuple[str, ...]) -> str:
     """What the rule takes is said where it is something else than what was graded."""
-    names = ["taken by the rule" if role == "ruled" else role for role in roles]
-    return ", ".join(names[:1] + names[2:] if names[:2] == ["graded", "taken by the rule"] else names)
+    shown = [role for role in roles if role != "ruled" or "graded" not in roles]
+    return ", ".join(ROLE_NAMES.get(role, role) for role in shown)
 
 
 def _not_mirrored(dossier: Dossier) -> tuple[CommitLine, ...]:

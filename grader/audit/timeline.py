@@ -1,6 +1,6 @@
 """Sightings, signatures and claimed dates of one team in, a drawing of them around the deadline out. Pure.
 
-Time runs to the right, by the logarithm of its distance from the deadline: a minute can be told from a second,
+Time runs to the right, by the logarithm of its distance from the deadline: a second differs from a minute,
 and a week still fits. What is further away than the axis stands at its end with an arrow.
 """
 
