@@ -66,6 +66,8 @@ def forge_of(url: str, policy: CollectPolicy) -> Forge:
         if parts.netloc or not parts.path.startswith("/"):
             raise ConfigurationError(f"repository URL {url!a}: expected 'file:///absolute/path'")
         return Forge(policy.forges.get(FILE, "none"), FILE, unquote(parts.path))
+    if parts.query or parts.fragment:
+        raise ConfigurationError(f"repository path {parts.path!a}: nothing may follow it, such as '?' or '#'")
     name, host = _host(parts, policy)
     configured = {one.lower(): kind for one, kind in policy.forges.items()}
     kind = configured.get(name, KNOWN.get(name, "none"))

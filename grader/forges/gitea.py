@@ -75,7 +75,7 @@ def read(client: ForgeClient, forge: Forge) -> Reading:
         ConfigurationError: its answer is not in this form.
     """
     url = f"{forge.server}/api/v1/repos/{forge.project}/activities/feeds?limit={PAGE}"
-    items, ahead_s = client.pages_until_short(url, page_size=PAGE, scheme="token")
+    items, ahead_s = client.pages_until_empty(url, scheme="token")
     return Reading(parse(items, where=forge.host, source=forge.host), ahead_s)
 
 

@@ -9,7 +9,7 @@ import math
 import re
 import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -65,6 +65,17 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class _SoFar:
+    """How much of a list has been read."""
+
+    pages: int
+    entries: int
+
+
+_Following = Callable[[Reply, _SoFar], str | None]
+
+
+@dataclass(frozen=True)
 class Patience:
     """How long a forge is waited for, in seconds."""
 
@@ -92,6 +103,7 @@ class ForgeClient:
     sleep: Callable[[float], None] = time.sleep
     patience: Patience = PATIENT
     answer_limit_bytes: int = ANSWER_LIMIT_BYTES
+    pages_limit: int = PAGES_LIMIT
     _pool: urllib3.PoolManager = field(
         default_factory=lambda: urllib3.PoolManager(ssl_context=ssl.create_default_context()), repr=False
     )
@@ -136,62 +148,46 @@ class ForgeClient:
             ForgeError: as `get`; or there is no end of pages.
         """
 
-        def following(reply: Reply, _: int) -> str | None:
+        def following(reply: Reply, _: _SoFar) -> str | None:
             number = reply.headers.get("x-next-page", "").strip()
             return f"{url}&page={int(number)}" if number.isascii() and number.isdecimal() else None
 
         return self._all(url, {}, scheme, following)
 
-    def pages_until_short(self, url: str, *, page_size: int, scheme: str) -> tuple[list[Any], float | None]:
-        """Every entry of a list with numbered pages that ends with one that is not full.
+    def pages_until_empty(self, url: str, *, scheme: str) -> tuple[list[Any], float | None]:
+        """Every entry of a list with numbered pages that does not say which is the last.
 
-        A server may allow fewer entries a page than were asked for, so only an empty page, or the total that
-        it announces, is taken for the end.
+        A server may allow fewer entries a page than were asked for, so a short page is not the end: an empty
+        one is, or the total in the header `X-Total-Count`.
 
         Raises:
             ForgeError: as `get`; or there is no end of pages.
         """
 
-        def following(reply: Reply, number: int) -> str | None:
+        def following(reply: Reply, sofar: _SoFar) -> str | None:
             total = reply.headers.get("x-total-count", "")
-            done = not reply.content or (total.isdecimal() and number * page_size >= int(total))
-            return None if done else f"{url}&page={number + 1}"
+            done = not reply.content or (total.isdecimal() and sofar.entries >= int(total))
+            return None if done else f"{url}&page={sofar.pages + 1}"
 
         return self._all(url, {}, scheme, following)
 
     def _all(
-        self,
-        url: str,
-        headers: Mapping[str, str],
-        scheme: str,
-        following: Callable[[Reply, int], str | None],
+        self, url: str, headers: Mapping[str, str], scheme: str, following: _Following
     ) -> tuple[list[Any], float | None]:
         items: list[Any] = []
         ahead_s: float | None = None
-        for number, reply in enumerate(self._replies(url, headers, scheme, following), start=1):
-            if number > PAGES_LIMIT:
-                raise ForgeError(f"{self.host}: more than {PAGES_LIMIT} pages of one list; it is not read")
+        address = url
+        for number in range(1, self.pages_limit + 1):
+            reply = self.get(address, headers, scheme=scheme)
             if not isinstance(reply.content, list):
                 raise ForgeError(f"{self.host}: expected a list, got {type(reply.content).__name__}")
             items += reply.content
             ahead_s = reply.ahead_s if ahead_s is None else ahead_s
-        return items, ahead_s
-
-    def _replies(
-        self,
-        url: str,
-        headers: Mapping[str, str],
-        scheme: str,
-        following: Callable[[Reply, int], str | None],
-    ) -> Iterator[Reply]:
-        number, address = 1, url
-        while True:
-            reply = self.get(address, headers, scheme=scheme)
-            yield reply
-            next_address = following(reply, number)
+            next_address = following(reply, _SoFar(number, len(items)))
             if next_address is None:
-                return
-            number, address = number + 1, next_address
+                return items, ahead_s
+            address = next_address
+        raise ForgeError(f"{self.host}: more than {self.pages_limit} pages of one list; it is not read")
 
     def _followed(self, url: str, headers: Mapping[str, str]) -> Reply:
         for _ in range(REDIRECTS + 1):

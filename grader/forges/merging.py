@@ -42,11 +42,13 @@ def merge(kept: Sequence[PushRecord], found: Sequence[PushRecord]) -> Merged:
     for record in found:
         place = next((i for i in places[_key(record)] if _same(records[i], record)), None)
         if place is None:
+            places[_key(record)].append(len(records))
+            records.append(record)
             new.append(record)
         else:
             records[place] = _completed(records[place], record)
     gaps = sum(record.is_gap for record in new)
-    return Merged(_in_order([*records, *new], found), len(new), _conflicts(kept, new), gaps)
+    return Merged(_in_order(records, found), len(new), _conflicts(kept, new), gaps)
 
 
 def _key(record: PushRecord) -> _Key:
