@@ -4,41 +4,31 @@ The files are a student's. git compares them without external programs, attribut
 above a megabyte as binary, and has a few seconds a step; commits on which it fails are left out.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from grader.audit.tree_changes import FileChange, Trees, differences
 from grader.collect.hardened_git import Git, GitFailedError
-from grader.collect.objects import OBJECT_ID, look_up
+from grader.collect.objects import OBJECT_ID, Commit, look_up
 
 STEP_S = 5.0
-STEPS = 40
-"""Runs of git for one question; what is not answered by then stays open."""
+FAILURES = 20
+"""Failed runs of git for one question; what is not answered by then stays open."""
 CHUNK = 500
 """Commits asked for at once."""
 OUTPUT_LIMIT_MIB = 16
 
+_ID_LENGTH = 40
 _EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _COMPARE = (
     *("-c", "core.bigFileThreshold=1m", "-c", "core.quotePath=true", "-c", f"attr.tree={_EMPTY_TREE}"),
     *("diff-tree", "--stdin", "-r", "--root", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color"),
 )
-_NO_FILE = "0" * 40
 
+Changes = Mapping[str, tuple[FileChange, ...]]
+"""Id of a commit → the files that it changed."""
 Answer = TypeVar("Answer")
-
-
-@dataclass(frozen=True)
-class FileChange:
-    """What a commit did to one file."""
-
-    path: bytes
-    old: str
-    """Object id before; zeros for a new file."""
-    new: str
-    """Object id after; zeros for a removed file."""
-    modes: str
-    """File types before and after."""
 
 
 @dataclass(frozen=True)
@@ -51,48 +41,52 @@ class Lines:
     """Of those added."""
 
 
-def changed_files(git: Git, commits: Sequence[str]) -> dict[str, tuple[FileChange, ...]]:
-    """What each commit changed against its parent; nothing for a merge."""
-    return _in_parts(git, commits, _changed_files)
+def changed_files(git: Git, commits: Iterable[Commit], known: Mapping[str, Commit]) -> Changes:
+    """What each commit changed against its parent; merges and what is too large to compare are left out.
+
+    Args:
+        git: the mirror.
+        commits: what is asked for.
+        known: their parents too.
+    """
+    pairs = {}
+    for commit in commits:
+        parent = known.get(commit.parents[0]) if commit.parents else None
+        if len(commit.parents) < 2 and (parent is not None or not commit.parents):
+            pairs[commit.id] = Trees(parent.tree if parent else None, commit.tree)
+    return differences(git, pairs)
 
 
-def patch_ids(git: Git, commits: Sequence[str]) -> dict[str, str]:
+def patch_ids(git: Git, changes: Changes) -> dict[str, str]:
     """What git makes of each commit's change, wherever it is applied; white space does not count.
 
-    Left out: merges, empty commits, and those that change a binary file, of which a patch shows nothing.
+    Left out: empty commits, and those that change a binary file, of which a patch shows nothing.
     """
-    found = _in_parts(git, with_all_files(git, changed_files(git, commits)), _patch_ids)
+    found = _in_parts(git, _with_all_files(git, changes), _patch_ids)
     return {commit: patch for commit, patch in found.items() if patch}
 
 
-def line_counts(git: Git, commits: Sequence[str]) -> dict[str, Lines]:
-    """Lines that each commit added and removed; binary files and merges count as 0."""
-    return _in_parts(git, with_all_files(git, changed_files(git, commits)), _line_counts)
-
-
-def with_all_files(git: Git, changed: dict[str, tuple[FileChange, ...]]) -> list[str]:
-    """Those commits of which the mirror has every file that they changed: large ones are never fetched."""
-    wanted = {one for files in changed.values() for file in files for one in _blobs(file)}
-    known = look_up(git, sorted(wanted))
-    return [
-        commit
-        for commit, files in changed.items()
-        if all(blob in known for file in files for blob in _blobs(file))
-    ]
+def line_counts(git: Git, changes: Changes) -> dict[str, Lines]:
+    """Lines that each commit added and removed; binary files count as 0."""
+    return _in_parts(git, _with_all_files(git, changes), _line_counts)
 
 
 def files_that_differ(git: Git, *, old: str, new: str) -> int | None:
-    """In how many files two trees differ; None when that could not be found out."""
-    quick = replace(git, timeout_s=min(git.timeout_s, STEP_S))
-    try:
-        listed = quick.read(
-            *("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--no-ext-diff", "--end-of-options"),
-            *(old, new),
-            output_limit_mib=OUTPUT_LIMIT_MIB,
-        )
-    except GitFailedError:
-        return None
-    return listed.count(b"\0")
+    """In how many files two trees differ; None where that is too much to compare."""
+    found = differences(git, {"both": Trees(old, new)})
+    return len(found["both"]) if found else None
+
+
+def _with_all_files(git: Git, changes: Changes) -> list[str]:
+    """Those commits of which the mirror has every file that they changed: large ones are never fetched."""
+    known = look_up(
+        git, sorted({blob for files in changes.values() for file in files for blob in file.blobs})
+    )
+    return [
+        commit
+        for commit, files in changes.items()
+        if all(blob in known for file in files for blob in file.blobs)
+    ]
 
 
 def _in_parts(
@@ -103,7 +97,7 @@ def _in_parts(
     waiting = [commits[start : start + CHUNK] for start in range(0, len(commits), CHUNK)]
     answers: dict[str, Answer] = {}
     failures = 0
-    while waiting and failures < STEPS:
+    while waiting and failures < FAILURES:
         part = waiting.pop(0)
         try:
             answers |= ask(quick, part)
@@ -112,22 +106,6 @@ def _in_parts(
             middle = len(part) // 2
             waiting += [half for half in (part[:middle], part[middle:]) if half and len(part) > 1]
     return answers
-
-
-def _changed_files(git: Git, commits: Sequence[str]) -> dict[str, tuple[FileChange, ...]]:
-    output = git.read(
-        *(*_COMPARE, "--raw", "--no-abbrev", "-z"), stdin=_asked(commits), output_limit_mib=OUTPUT_LIMIT_MIB
-    )
-    changed: dict[str, list[FileChange]] = {commit: [] for commit in commits}
-    records = iter(output.split(b"\0"))
-    now: list[FileChange] = []
-    for record in records:
-        if record.startswith(b":"):
-            old_mode, new_mode, old, new, _ = record[1:].decode("ascii").split(" ")
-            now.append(FileChange(next(records), old, new, f"{old_mode} {new_mode}"))
-        elif record:
-            now = changed[record.decode("ascii")]
-    return {commit: tuple(files) for commit, files in changed.items()}
 
 
 def _patch_ids(git: Git, commits: Sequence[str]) -> dict[str, str]:
@@ -144,7 +122,7 @@ def _with_binary_files(patches: bytes) -> Iterator[str]:
     """No line of a file can be taken for these: it has a mark in front."""
     commit = ""
     for line in patches.split(b"\n"):
-        if len(line) == len(_NO_FILE) and OBJECT_ID.fullmatch(line.decode("latin-1")):
+        if len(line) == _ID_LENGTH and OBJECT_ID.fullmatch(line.decode("latin-1")):
             commit = line.decode("ascii")
         elif line.startswith(b"Binary files "):
             yield commit
@@ -169,12 +147,6 @@ def _plus(lines: Lines, added: bytes, removed: bytes, path: bytes) -> Lines:
         return lines
     notebook = int(added) if path.lower().endswith(b".ipynb") else 0
     return Lines(lines.added + int(added), lines.removed + int(removed), lines.in_notebooks + notebook)
-
-
-def _blobs(change: FileChange) -> list[str]:
-    """Submodules point at commits of elsewhere and need no content."""
-    sides = zip(change.modes.split(" "), (change.old, change.new), strict=True)
-    return [blob for mode, blob in sides if blob != _NO_FILE and mode != "160000"]
 
 
 def _asked(commits: Sequence[str]) -> bytes:

@@ -25,11 +25,14 @@ class Pair:
     matched_by: How
 
 
-def pair_up(git: Git, *, lost: Sequence[Commit], gained: Sequence[Commit]) -> dict[str, Pair]:
+def pair_up(
+    git: Git, known: Mapping[str, Commit], *, lost: Sequence[Commit], gained: Sequence[Commit]
+) -> dict[str, Pair]:
     """Id of the lost commit → the pair; each gained commit takes the place of one.
 
     Args:
         git: the mirror.
+        known: its commits by id, the parents of both among them.
         lost: commits that the branch no longer has, parents first.
         gained: commits that it has instead, parents first.
 
@@ -39,10 +42,11 @@ def pair_up(git: Git, *, lost: Sequence[Commit], gained: Sequence[Commit]) -> di
     pairing = _Pairing(list(lost), list(gained))
     pairing.match("tree", lambda commit: commit.tree)
     if pairing.open:
-        changes = changed_files(git, [commit.id for commit in (*pairing.lost, *pairing.gained)])
+        changes = changed_files(git, (*pairing.lost, *pairing.gained), known)
         pairing.match("patch", lambda commit: frozenset(changes.get(commit.id, ())) or None)
     if pairing.open:
-        patches = patch_ids(git, [commit.id for commit in (*pairing.lost, *pairing.gained)])
+        alone = {commit.id for commit in (*pairing.lost, *pairing.gained)}
+        patches = patch_ids(git, {commit: files for commit, files in changes.items() if commit in alone})
         pairing.match("patch", lambda commit: patches.get(commit.id))
     pairing.match("author", lambda commit: (commit.author, commit.authored) if commit.authored else None)
     return pairing.pairs

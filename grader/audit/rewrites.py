@@ -71,7 +71,7 @@ def rewrites(
 def _rewriting(git: Git, history: History, move: Move, deadline: Deadline) -> Rewriting:
     lost = [history.commits[commit] for commit in move.lost[-COMPARED:]]
     gained = [history.commits[commit] for commit in move.gained[-CANDIDATES:]]
-    pairs = pair_up(git, lost=lost, gained=gained)
+    pairs = pair_up(git, history.commits, lost=lost, gained=gained)
     squashed = dict(_squashed(lost, pairs))
     texts = {commit.id: _text(git, commit, pairs.get(commit.id), squashed) for commit in lost}
     return Rewriting(
