@@ -15,6 +15,7 @@ from grader.collect.late import MINUTE_S, first_late_of, grace_s
 from grader.collect.ledger import Ledger, Round
 from grader.collect.looks import (
     Look,
+    complete_looks,
     counting_branch,
     heads_at,
     last_heads,
@@ -208,7 +209,7 @@ class Collector:
             return None
         mirror, seen = self._mirror(team), sightings(looks, pushes)
         tips = mirror.commits_among(sighting.commit for sighting in seen)
-        return History(read_history(mirror.git, tips), seen, pushes)
+        return History(read_history(mirror.git, tips), seen, pushes, looked=complete_looks(looks))
 
     def _mirror(self, team: Team) -> Mirror:
         return Mirror(self._store.path("mirrors"), team.id, timeout_s=self._course.collect.timeout_s)

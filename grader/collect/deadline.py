@@ -18,6 +18,11 @@ WATCHED_S = 600
 
 An earlier look shows nothing about the deadline: it must not make a submission worse off than no look.
 """
+AT_ONCE_S = 60
+"""A look of our own this soon after the deadline, in seconds, shows what the branch held at it.
+
+What is dated on time and was there then has the benefit of the doubt, unless a push record says otherwise.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,10 +54,10 @@ class Bracket:
     """Commits on time among what the branch held later."""
     claimed: tuple[str, ...]
     """Those of them that no other builds on, latest date first."""
-    removed: bool
-    """True when a push record shows that the branch was removed before the deadline, after `proof`."""
-    created_late: bool
-    """True when a push record shows that the branch came into being after the deadline."""
+    removed_by: EvidenceLevel | None
+    """What shows that the branch was removed before the deadline, after `proof`; None: nothing does."""
+    created_by: EvidenceLevel | None
+    """What shows that the branch came into being after the deadline; None: nothing does."""
     rewritten: bool
     """True when what was last seen of the branch lacks the proven commit, or the branch is gone."""
 
@@ -97,7 +102,13 @@ class Bracket:
         )
         move = _next_push(self.history, self.ref, first_late)
         unmoved = move is not None and self.proof is not None and move.before == self.proof.commit
-        return watched or unmoved or any(self.pushed_late(head) for head in self.newer)
+        pushed_late = any(self.pushed_late(head) for head in self.newer)
+        return unmoved or pushed_late or (watched and not self.seen_at_once)
+
+    @property
+    def seen_at_once(self) -> bool:
+        """True when a look of ours right after the deadline shows what is claimed."""
+        return _at_once(self.after, self.deadline.first_late)
 
     def pushed_late(self, head: str) -> bool:
         """True when a recorded push brought the commit at or after the deadline."""
@@ -125,7 +136,7 @@ def bracket(history: History, *, ref: str, tip: str | None, deadline: Deadline) 
     after = next((s for s in later if s.commit in history.commits), later[0] if later else None)
     held = _held(history, ref, first_late, proof, after) or (after.commit if after is not None else tip)
     accepted = history.on_time(held, first_late) if held is not None else set()
-    move = _next_push(history, ref, first_late)
+    absent = _absent(history, ref, first_late, proof)
     return Bracket(
         history=history,
         ref=ref,
@@ -134,8 +145,8 @@ def bracket(history: History, *, ref: str, tip: str | None, deadline: Deadline) 
         after=after,
         accepted=accepted,
         claimed=history.maximal(accepted),
-        removed=_removed(history, ref, first_late, proof),
-        created_late=proof is None and move is not None and move.before == NOTHING,
+        removed_by=_removed_by(history, ref, first_late, proof=proof, absent=absent),
+        created_by=_created_by(history, ref, first_late, after=after, absent=absent) if not proof else None,
         rewritten=proof is not None and _lacks(history, proof.commit, tip=tip, later=later),
     )
 
@@ -150,14 +161,40 @@ def _held(
     return move.before if proof is None or move.before != proof.commit else None
 
 
-def _removed(history: History, ref: str, first_late: int, proof: Sighting | None) -> bool:
+def _absent(history: History, ref: str, first_late: int, proof: Sighting | None) -> int | None:
+    """When we last looked before the deadline, if the branch was not there and nobody saw it since."""
+    last = max((time for time in history.looked if time < first_late), default=None)
+    if last is None or (proof is not None and proof.time > last):
+        return None
+    own = EvidenceLevel.OWN_SNAPSHOT
+    here = any(s.time == last and s.ref == ref and s.level is own for s in history.sightings)
+    return None if here else last
+
+
+def _removed_by(
+    history: History, ref: str, first_late: int, *, proof: Sighting | None, absent: int | None
+) -> EvidenceLevel | None:
     before = [push for push in history.pushes if push.ref == ref and push.time < first_late]
-    last = before[-1] if before else None
-    return (
-        last is not None
-        and last.after == NOTHING
-        and (proof is None or proof.time < last.time or proof.level is EvidenceLevel.PUSH_RECORD)
-    )
+    if before and before[-1].after == NOTHING:
+        since = proof is not None and proof.time >= before[-1].time
+        if not since or proof is None or proof.level is EvidenceLevel.PUSH_RECORD:
+            return EvidenceLevel.PUSH_RECORD
+    return EvidenceLevel.OWN_SNAPSHOT if proof is not None and absent is not None else None
+
+
+def _created_by(
+    history: History, ref: str, first_late: int, *, after: Sighting | None, absent: int | None
+) -> EvidenceLevel | None:
+    move = _next_push(history, ref, first_late)
+    if move is not None and move.before == NOTHING:
+        return EvidenceLevel.PUSH_RECORD
+    watched = absent is not None and absent >= first_late - WATCHED_S
+    return EvidenceLevel.OWN_SNAPSHOT if watched and not _at_once(after, first_late) else None
+
+
+def _at_once(after: Sighting | None, first_late: int) -> bool:
+    own = after is not None and after.level is EvidenceLevel.OWN_SNAPSHOT
+    return own and after is not None and after.time < first_late + AT_ONCE_S
 
 
 def _lacks(history: History, proven: str, *, tip: str | None, later: Sequence[Sighting]) -> bool:

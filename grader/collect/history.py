@@ -34,6 +34,8 @@ class History:
     """The push records behind those sightings that have one, oldest first."""
     signed: Mapping[str, int] = field(default_factory=dict)
     """The forge's own signature time of each commit that it signed, in seconds since the epoch."""
+    looked: Sequence[int] = ()
+    """When we saw all branches ourselves, oldest first: one without a sighting of then was not there."""
 
     @cached_property
     def effective(self) -> Mapping[str, float]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from grader.collect.ledger import DEFAULT_BRANCH, UNREACHABLE, Round
+from grader.collect.mirror import HEADS_LIMIT
 from grader.collect.push_records import NOTHING, Push
 from grader.records import EvidenceLevel, Sighting
 
@@ -80,6 +81,11 @@ def counting_branch(looks: Sequence[Look], first_late: int, *, configured: str) 
     if deciding.default:
         return deciding.default
     return next(iter(deciding.heads)) if len(deciding.heads) == 1 else None
+
+
+def complete_looks(looks: Sequence[Look]) -> tuple[int, ...]:
+    """When all branches were seen: what was not there at these times did not exist."""
+    return tuple(look.time for look in looks if look.reached and len(look.heads) < HEADS_LIMIT)
 
 
 def sightings(looks: Iterable[Look], pushes: Iterable[Push]) -> tuple[Sighting, ...]:

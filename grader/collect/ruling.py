@@ -32,15 +32,15 @@ def rule(history: History, *, ref: str, tip: str | None, deadline: Deadline) -> 
         deadline: first late instant, and what the course does with evidence that leaves a choice.
     """
     found = bracket(history, ref=ref, tip=tip, deadline=deadline)
-    if found.removed:
-        return _removed(found)
-    if found.proof is None:
-        return _without_proof(found)
-    if found.proof.commit not in found.accepted:
-        return _rewritten(found, found.proof)
-    if found.newer:
-        return _gap(found, found.proof)
-    return _confirmed(found, found.proof)
+    if found.removed_by is not None:
+        return _removed(found, found.removed_by)
+    return _with_proof(found, found.proof) if found.proof is not None else _without_proof(found)
+
+
+def _with_proof(found: Bracket, proof: Sighting) -> Ruling:
+    if proof.commit not in found.accepted:
+        return _rewritten(found, proof)
+    return _gap(found, proof) if found.newer else _confirmed(found, proof)
 
 
 def _without_proof(found: Bracket) -> Ruling:
@@ -57,8 +57,11 @@ def _without_proof(found: Bracket) -> Ruling:
     only = found.claimed[0]
     if found.seen_on_time(only):
         return _seen_somewhere(found, only)
-    if found.pushed_late(only):
-        return _nothing_pushed_in_time(found, only)
+    late = EvidenceLevel.PUSH_RECORD if found.pushed_late(only) else found.created_by
+    return _nothing_in_time(found, only, late) if late is not None else _by_dates_only(found, only)
+
+
+def _by_dates_only(found: Bracket, only: str) -> Ruling:
     said = (
         f"commit {short(only)} is the last one dated before {found.when}; only the dates that the commits "
         "carry themselves say so"
@@ -73,17 +76,19 @@ def _seen_somewhere(found: Bracket, only: str) -> Ruling:
     """The commit existed before the deadline, though nobody saw this branch then."""
     seen = found.history.seen[only]
     said = f"{_WITNESS[seen.level]} shows commit {short(only)} before {found.when}"
-    if found.created_late:
+    if found.created_by is not None:
         said += f", but `{found.name}` was created after it; a person decides"
         return _for_a_person(found, Decision.AMBIGUOUS, seen.level, said, [only])
     said += f", and nothing newer is {found.punctual}"
     return _ruling(found, only, Decision.CONFIRMED, seen.level, said)
 
 
-def _nothing_pushed_in_time(found: Bracket, head: str) -> Ruling:
+def _nothing_in_time(found: Bracket, head: str, level: EvidenceLevel) -> Ruling:
+    """The branch held nothing at the deadline, by a push record or by our own look right before it."""
+    came = "pushed" if level is EvidenceLevel.PUSH_RECORD else "first seen"
     said = (
-        f"the push record shows nothing on `{found.name}` before {found.when}; commit {short(head)} is "
-        "dated before it and was pushed after it"
+        f"{_WITNESS[level]} shows nothing on `{found.name}` before {found.when}; commit {short(head)} is "
+        f"dated before it and was {came} after it"
     )
     flags = (_dated_on_time_seen_late(found, [head]),)
     policy = found.deadline.decisions.gap
@@ -93,16 +98,16 @@ def _nothing_pushed_in_time(found: Bracket, head: str) -> Ruling:
     if policy == "person":
         said += _left_to_a_person("gap")
         return _for_a_person(found, Decision.GAP, EvidenceLevel.DATES_ONLY, said, [head], flags=flags)
-    return _ruling(found, None, Decision.NO_COMMIT, EvidenceLevel.PUSH_RECORD, said, flags=flags)
+    return _ruling(found, None, Decision.NO_COMMIT, level, said, flags=flags)
 
 
-def _removed(found: Bracket) -> Ruling:
-    held = f", when it held commit {short(found.proof.commit)}" if found.proof else ""
+def _removed(found: Bracket, level: EvidenceLevel) -> Ruling:
+    held = f", after it had held commit {short(found.proof.commit)}" if found.proof else ""
     said = (
-        f"the push record shows that `{found.name}` was removed before {found.when}{held}; a person decides"
+        f"{_WITNESS[level]} shows that `{found.name}` was removed before {found.when}{held}; a person decides"
     )
-    candidates = _with_proof(found, found.claimed)
-    return _for_a_person(found, Decision.AMBIGUOUS, EvidenceLevel.PUSH_RECORD, said, candidates)
+    candidates = _proven_and(found, found.claimed)
+    return _for_a_person(found, Decision.AMBIGUOUS, level, said, candidates)
 
 
 def _confirmed(found: Bracket, proof: Sighting) -> Ruling:
@@ -129,7 +134,7 @@ def _rewritten(found: Bracket, proof: Sighting) -> Ruling:
             else "that commit is gone from it"
         )
         said += _left_to_a_person("rewritten", policy)
-        candidates = _with_proof(found, found.claimed)
+        candidates = _proven_and(found, found.claimed)
         return _for_a_person(found, decision, proof.level, said, candidates)
     if policy == "claimed" and found.claimed:
         said += (
@@ -243,7 +248,7 @@ def _deciding(found: Bracket, decision: Decision) -> tuple[Sighting | None, ...]
     return (found.proof, None if confirmed or not (found.proof or recorded) else found.after)
 
 
-def _with_proof(found: Bracket, heads: Sequence[str]) -> tuple[str, ...]:
+def _proven_and(found: Bracket, heads: Sequence[str]) -> tuple[str, ...]:
     return (*([found.proof.commit] if found.proof else []), *heads)
 
 
@@ -264,7 +269,7 @@ def _why_accepted(found: Bracket) -> str:
     policy = found.deadline.decisions.gap
     if policy == "claimed":
         return f"which the course accepts (collect.decisions.gap = '{policy}')"
-    return "and nobody looked in between"
+    return "at once" if found.seen_at_once else "and nobody looked in between"
 
 
 def _chosen(key: str, value: str) -> str:
@@ -284,7 +289,7 @@ def _listed(commits: Sequence[str]) -> str:
 
 
 _WITNESS = {
-    EvidenceLevel.PUSH_RECORD: "a push record",
+    EvidenceLevel.PUSH_RECORD: "the push record",
     EvidenceLevel.FORGE_SIGNATURE: "the forge's signature",
     EvidenceLevel.OWN_SNAPSHOT: "our own ledger",
 }

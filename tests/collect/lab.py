@@ -144,11 +144,12 @@ class Repository:
         pushes: Sequence[Push] = (),
         seen: Sequence[Sighting] = (),
         signed: Mapping[str, int] | None = None,
+        looked: Sequence[int] = (),
     ) -> History:
         commits = read_history(Git(self.folder), sorted(self.commits.values()))
         signed_ids = {self.commits[name]: time for name, time in (signed or {}).items()}
         witnesses = sorted([*sightings([], pushes), *seen], key=lambda one: one.time)
-        return History(commits, witnesses, pushes, signed_ids)
+        return History(commits, witnesses, pushes, signed_ids, looked)
 
     def _entry(self, name: str, content: Content) -> str:
         if isinstance(content, tuple):
