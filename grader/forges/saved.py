@@ -9,6 +9,7 @@ pages may be joined in one list, or be a list of lists.
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from typing import Any
 
 from grader.errors import ConfigurationError
@@ -39,8 +40,16 @@ def oldest_first(records: Sequence[PushRecord]) -> list[PushRecord]:
 
     Forges list the newest first, and the order within one second matters.
     """
-    turned = bool(records) and records[0].timestamp > records[-1].timestamp
+    turned = bool(records) and _newest_first(records)
     return sorted(reversed(records) if turned else records, key=lambda record: record.timestamp)
+
+
+def _newest_first(records: Sequence[PushRecord]) -> bool:
+    """By the times; where all are of one second, by which record goes on from which."""
+    if records[0].timestamp != records[-1].timestamp:
+        return records[0].timestamp > records[-1].timestamp
+    forwards = sum(one.after == other.before for one, other in pairwise(records))
+    return sum(one.before == other.after for one, other in pairwise(records)) > forwards
 
 
 def saved_text(records: Sequence[PushRecord]) -> str:
