@@ -18,6 +18,7 @@ from grader.commands.clusters import cluster_options, on_cluster
 from grader.commands.collecting import collect
 from grader.commands.data import data
 from grader.commands.doctor import doctor
+from grader.commands.harvest import harvest
 from grader.commands.opening import class_options, opened_run
 from grader.commands.options import (
     ANY_PATH,
@@ -54,6 +55,7 @@ main.add_command(audit)
 main.add_command(collect)
 main.add_command(data)
 main.add_command(doctor)
+main.add_command(harvest)
 main.add_command(stability)
 
 

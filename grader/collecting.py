@@ -8,18 +8,28 @@ from grader.errors import GraderError
 from grader.examine.events import About
 from grader.examine.events import Collected as CollectedEvent
 from grader.examine.request import digest
+from grader.forges.harvest import harvest
+from grader.forges.tokens import our_tokens
 from grader.kept import collected_name, read_collected, set_aside_collected
 from grader.records import Team
 from grader.run import Run
 
 OPEN_RUN = "open-run.txt"
 """There while a run is under way: what was collected for it still holds."""
+PUSH_RECORDS = "push_records"
+"""Folder beside course.toml with what forges, or people, say of pushes."""
 
 
 def look(run: Run) -> dict[str, str]:
     """Look at every repository once and keep what is seen, as evidence; returns team → problem."""
     with run.store.locked(), run.store.in_turn():
         return collector_of(run).observe(run.roster.teams)
+
+
+def harvest_push_records(run: Run) -> dict[str, str]:
+    """Ask every forge for what it recorded of pushes, and keep it; returns team → problem."""
+    teams = run.roster.teams
+    return harvest(run.tree.course, teams, run.tree.root / PUSH_RECORDS, our_tokens(teams), run.clock)
 
 
 def collect(run: Run, assignments: Sequence[Assignment], teams: Sequence[Team]) -> list[Collected]:
@@ -50,9 +60,10 @@ def collector_of(run: Run) -> Collector:
     return Collector(
         run.tree.course,
         state=run.store.root,
-        push_records=run.tree.root / "push_records",
+        push_records=run.tree.root / PUSH_RECORDS,
         clock=run.clock,
         forge_keys=run.tree.root / "forge_keys",
+        tokens=our_tokens(run.roster.teams),
     )
 
 

@@ -3,9 +3,11 @@
 Each team's file is merged and written whole or not at all. One team's trouble stops nobody.
 """
 
+import fcntl
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,6 +24,8 @@ from grader.store import write_whole
 
 ORIGINALS = "originals"
 """Folder beside the files that keeps what somebody saved by hand, as it was before it was merged."""
+
+LOCK = ".lock"
 
 _READERS: Mapping[str, Callable[[ForgeClient, Forge], Reading]] = {
     "github": github.read,
@@ -92,14 +96,16 @@ class Harvester:
 
     def _keep(self, team: Team, records: Sequence[PushRecord]) -> Merged:
         now = self.clock()
+        found = [replace(record, harvested_at=now) for record in oldest_first(records)]
         path = self.folder / f"{team.id}.json"
-        content = path.read_bytes() if path.is_file() else None
-        kept = parse_saved(content, where=str(path)) if content is not None else []
-        merged = merge(kept, [replace(record, harvested_at=now) for record in oldest_first(records)])
-        text = saved_text(merged.records)
-        if content is None or text.encode() != content:
-            self._keep_original(team, content, kept)
-            write_whole(path, text)
+        with _in_turn(self.folder):
+            content = path.read_bytes() if path.is_file() else None
+            kept = parse_saved(content, where=str(path)) if content is not None else []
+            merged = merge(kept, found)
+            text = saved_text(merged.records)
+            if content is None or text.encode() != content:
+                self._keep_original(team, content, kept)
+                write_whole(path, text)
         return merged
 
     def _keep_original(self, team: Team, content: bytes | None, kept: Sequence[PushRecord]) -> None:
@@ -132,6 +138,15 @@ def harvest(
     """
     harvester = Harvester(course=course, folder=folder, tokens=tokens, clock=clock)
     return {one.team: one.problem for one in harvester.harvest(teams) if one.problem is not None}
+
+
+@contextmanager
+def _in_turn(folder: Path) -> Iterator[None]:
+    """Of those who write to the folder, one at a time: a watch and a command may harvest side by side."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def _read(forge: Forge, clients: Mapping[str, ForgeClient]) -> Reading:

@@ -1,0 +1,34 @@
+"""`grader harvest`: ask the forges what they recorded of pushes, and keep it before they forget."""
+
+import sys
+from typing import Any
+
+import click
+
+from grader.commands.opening import class_options, opened_run
+from grader.commands.options import OK, PERSON_NEEDED, reported
+
+
+@click.command()
+@class_options
+@reported
+def harvest(**options: Any) -> None:
+    """Ask every team's forge what it recorded of pushes, and add it to push_records/TEAM.json.
+
+    What was kept stays, whatever the forge has forgotten. Tokens come from the environment, such as
+    GRADER_TOKEN_GITHUB_COM, or from the file that GRADER_TOKENS_FILE names. Example: grader harvest
+    """
+    sys.exit(PERSON_NEEDED if say_harvest(opened_run(**options)) else OK)
+
+
+def say_harvest(run: Any) -> bool:
+    """Harvest for all teams and say what is wrong, a line a team; returns whether anything is."""
+    from grader.collecting import harvest_push_records
+
+    problems = harvest_push_records(run)
+    for team, problem in problems.items():
+        click.echo(f"{team}: {problem}")
+    click.echo(
+        f"{len(run.roster.teams) - len(problems)} of {len(run.roster.teams)} teams harvested", err=True
+    )
+    return bool(problems)
