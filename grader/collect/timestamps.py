@@ -111,10 +111,10 @@ def _openssl(*arguments: str) -> bytes:
 
 
 def _complaint(stderr: bytes) -> str:
-    """The reason of the deepest error that openssl printed: 'message imprint mismatch'."""
+    """The reasons that openssl printed, with their details: 'certificate verify error: Verify error: …'."""
     lines = stderr.decode("utf-8", errors="replace").splitlines()
     errors = [line.split(":") for line in lines if ":error:" in line]
-    reasons = [": ".join(part for part in words[5:9:3] if part) or words[-1] for words in errors]
+    reasons = [": ".join(part for part in (*words[5:6], *words[8:]) if part) or words[-1] for words in errors]
     return _printable("; ".join(reasons) or (lines or ["failed without a word"])[-1])
 
 
