@@ -1,6 +1,8 @@
 """Raw commit objects in, who and when out; nothing that a student writes is too strange to be read."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from grader.collect.objects import parse_commit
 from grader.collect.stamps import TEXT_LIMIT, Person, parse_stamp
@@ -104,3 +106,12 @@ def test_a_person_met_before_is_kept_once() -> None:
     people: dict[Person, Person] = {}
     both = [parse_commit(name, raw(b"author " + ANN, b"committer " + ANN), people) for name in "ab"]
     assert len({id(person) for commit in both for person in (commit.author, commit.committer)}) == 1
+
+
+@given(
+    st.binary(max_size=400),
+    st.lists(st.sampled_from([b"author ", b"committer ", b"<", b">", b"\n", b" 5", b" +1"])),
+)
+def test_no_bytes_at_all_are_an_error(noise: bytes, pieces: list[bytes]) -> None:
+    commit = parse_commit("c", noise + b"".join(pieces) + noise)
+    assert max(len(commit.author.name), len(commit.committer.email), len(commit.subject)) <= TEXT_LIMIT
