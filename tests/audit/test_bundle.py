@@ -188,6 +188,15 @@ def test_a_line_of_the_decisions_that_names_no_commit_is_refused(case, line):
     assert verified(case)[0] == 3
 
 
+@pytest.mark.parametrize("name", ["a'$(touch here)'", "linear\ne touch here", "a b", "*"])
+def test_a_bundle_with_a_name_that_no_team_can_have_runs_nothing(case, name):
+    shutil.copy(case / "bundles" / "linear.bundle", case / "bundles" / f"{name}.bundle")
+    code, said = run_script(case)
+    assert (code, "BROKEN bundles/: a name that no team can have" in said) == (3, True)
+    assert not (case / "here").exists()
+    assert verified(case)[0] == 3
+
+
 def test_a_file_that_is_missing_without_having_been_left_out_is_found(case):
     (case / "bundles" / "a.large.left-out.txt").unlink()
     forgive(case)

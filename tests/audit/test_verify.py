@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from grader.collect.ledger import Ledger
+from grader.audit.verify import verify
+from grader.collect.ledger import Ledger, Line
 from tests.audit.evidence import broken_rounds, copied, grader, verified
 from tests.collect.lab import MAIN
 
@@ -192,3 +193,20 @@ def test_lines_that_name_a_team_like_a_path_lead_nowhere(evidence, state):
     line = type(ledger.rounds()[0].lines[0])("../../x", MAIN, "ab" * 20, 1)
     ledger.append([line], time=1, version="0.4.0")
     assert verified(state)[0] == 0
+
+
+def test_whichever_byte_of_a_round_is_changed_on_disk_its_number_is_named(tmp_path):
+    ledger = Ledger(tmp_path / "ledger")
+    for number in range(1, 7):
+        ledger.append([Line("t1", "HEAD", "-", number)], time=number, version="0.4.0")
+    tried = 0
+    for page in sorted((tmp_path / "ledger").glob("0*.txt")):
+        page.chmod(0o644)
+        content = page.read_bytes()
+        for place in range(len(content)):
+            page.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+            named = {finding.round for finding in verify(tmp_path).findings if finding.kind == "broken"}
+            assert named == {int(page.stem)}, (page.name, place)
+            tried += 1
+        page.write_bytes(content)
+    assert (tried > 700, verify(tmp_path).findings) == (True, ())

@@ -35,6 +35,7 @@ count=0
 for bundle in bundles/*.bundle; do
   [ -f "$bundle" ] || continue
   count=$((count + 1)) team=$(basename "$bundle" .bundle) git="git --git-dir=$work/$count.git"
+  case $team in *[!A-Za-z0-9._-]*) broken "bundles/: a name that no team can have"; continue ;; esac
   git init -q --bare --template= "$work/$count.git"
   if ! $git bundle unbundle "$PWD/$bundle" > "$work/refs" 2> "$work/said"; then
     broken "bundle of $team: $(head -n 1 "$work/said")"; continue
