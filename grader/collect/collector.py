@@ -28,6 +28,7 @@ from grader.collect.notebook import prepare
 from grader.collect.objects import read_history
 from grader.collect.observation import Observer
 from grader.collect.push_records import Push, push_records
+from grader.collect.signatures import Keys, load_keys, signed_times
 from grader.collect.study import Study, no_branch, snapshot_of, unreachable, without_commit
 from grader.collect.tree import write_files
 from grader.collect.witness import Looked, look
@@ -76,6 +77,7 @@ class Collector:
         self._clock = clock
         self._ledger = Ledger(state / "ledger")
         self._rounds: tuple[Round, ...] | None = None
+        self._loaded_keys: Keys | None = None
         self._observer = Observer(
             mirrors=state / "mirrors",
             push_records=push_records,
@@ -209,7 +211,14 @@ class Collector:
             return None
         mirror, seen = self._mirror(team), sightings(looks, pushes)
         tips = mirror.commits_among(sighting.commit for sighting in seen)
-        return History(read_history(mirror.git, tips), seen, pushes, looked=complete_looks(looks))
+        commits = read_history(mirror.git, tips)
+        signed = signed_times(mirror.git, commits.values(), self._keys(), now=looks[-1].time)
+        return History(commits, seen, pushes, signed, complete_looks(looks))
+
+    def _keys(self) -> Keys:
+        if self._loaded_keys is None:
+            self._loaded_keys = load_keys(self._forge_keys)
+        return self._loaded_keys
 
     def _mirror(self, team: Team) -> Mirror:
         return Mirror(self._store.path("mirrors"), team.id, timeout_s=self._course.collect.timeout_s)

@@ -132,8 +132,8 @@ def test_what_a_forge_answers_can_be_used_as_it_is(repository, desk):
         ("{", "not readable as JSON"),
         ("{}", "expected a list of pushes, got dict"),
         ("[3]", "item 1: expected an object"),
-        ('[{"ref": "main"}]', "item 1: ref: expected a full name"),
-        ('[{"ref": "refs/heads/main", "before": "x"}]', "item 1: before: expected 40 hexadecimal digits"),
+        ('[{"timestamp": 1, "ref": "main"}]', "item 1: ref: expected a full name"),
+        ('[{"timestamp": 1, "ref": "refs/heads/main", "before": "x"}]', "item 1: before: expected 40 hexa"),
         (
             json.dumps([{"ref": MAIN, "before": NOTHING, "after": NOTHING, "timestamp": "2024-10-01 23:00"}]),
             "item 1: timestamp: expected ISO 8601 with an offset",
