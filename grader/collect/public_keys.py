@@ -65,7 +65,7 @@ def usable(key: PublicKey) -> Usable:
     except KeyError:
         raise UnusableKeyError("its curve is not P-256, P-384 or P-521") from None
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise UnusableKeyError(str(error)) from None
+        raise UnusableKeyError(f"its numbers are no key of its algorithm ({error})") from None
     raise UnusableKeyError(f"algorithm {key.algorithm} is not RSA, ECDSA or Ed25519")
 
 

@@ -56,7 +56,7 @@ class SignatureStatus(StrEnum):
     MALFORMED = "malformed"
     UNKNOWN_KEY = "unknown-key"
     UNSUITABLE = "unsuitable"
-    """With SHA-1, without a time that is signed, or by a key that is for something else."""
+    """Over text, with SHA-1, without a time that is signed, or by a key that is for something else."""
     DOES_NOT_MATCH = "does-not-match"
     """It names an installed key and is not that key's signature of this commit."""
     BEFORE_KEY = "before-key"
@@ -160,8 +160,11 @@ def _signer(signature: Signature, content: bytes, keys: Keys) -> SigningKey:
     named = keys.named(signature.issuer) if signature.issuer else ()
     if not named:
         raise _RefusedError(SignatureStatus.UNKNOWN_KEY, "made with a key that is not installed")
+    if signature.type != _OVER_BYTES:
+        said = f"a signature of type 0x{signature.type:02x}; a commit's is over bytes, 0x00"
+        raise _RefusedError(SignatureStatus.UNSUITABLE, said, named[0])
     for key in named:
-        if signature.type == _OVER_BYTES and holds(key.key, signature, content):
+        if holds(key.key, signature, content):
             return key
     said = f"it names {key_name(named[0])}, and is not that key's signature of these bytes"
     raise _RefusedError(SignatureStatus.DOES_NOT_MATCH, said, named[0])
