@@ -97,10 +97,18 @@ def verify(folder: Path, *, heads: Sequence[str] = (), roots: Path | None = None
 
 
 def _ledger_files(ledger: Path) -> dict[str, bytes]:
-    """Everything in the ledger's folder but locks and drafts, whose names begin with a dot."""
-    return {
-        path.name: path.read_bytes() for path in ledger.iterdir() if path.is_file() and path.name[0] != "."
-    }
+    """Everything in the ledger's folder, read again where a round was added meanwhile."""
+    while True:
+        before = _listing(ledger)
+        files = {name: (ledger / name).read_bytes() for name, *_ in before}
+        if _listing(ledger) == before:
+            return files
+
+
+def _listing(ledger: Path) -> list[tuple[str, int, int]]:
+    """Name, time and size of everything but locks and drafts, whose names begin with a dot."""
+    paths = [path for path in ledger.iterdir() if path.name[0] != "." and path.is_file()]
+    return sorted((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in paths)
 
 
 def _unreadable(ledger: Path) -> tuple[Finding, ...]:
