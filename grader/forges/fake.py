@@ -154,6 +154,8 @@ def _handler_of(forge: FakeForge) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             forge.answer(self)
 
+        do_POST = do_GET  # noqa: N815 - for those who serve git at the same address
+
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as in the base class
             """Nothing is printed: a request may carry a token."""
 
