@@ -59,7 +59,9 @@ def background(study: Study, git: Git, *, zone: str, now: int, addresses: Mappin
 def _noted(study: Study) -> tuple[Flag, ...]:
     """What the rule itself noted, less the dates that a detector names too."""
     commit, history = study.snapshot.commit, study.history
-    dates = date_flags(history, commit) if history is not None and commit in history.commits else ()
+    dates: tuple[str, ...] = ()
+    if history is not None and commit is not None and commit in history.commits:
+        dates = date_flags(history, commit)
     return tuple(
         Flag(detector="noted-by-the-rule", kind="flag", text=text, base_rate=NOT_A_HABIT)
         for text in study.snapshot.evidence.flags

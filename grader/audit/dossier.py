@@ -83,7 +83,7 @@ def extension_text(team: Team, assignment: Assignment) -> str:
 
 def commands(team: str, graded: Snapshot | None, ruling: Snapshot) -> tuple[str, ...]:
     """Shell lines for the folder that `grader audit export` writes."""
-    bundle, clone = shlex.quote(f"../bundles/{team}.bundle"), shlex.quote(f"{team}.git")
+    bundle, clone = f'"$PWD"/bundles/{shlex.quote(f"{team}.bundle")}', shlex.quote(f"../{team}.git")
     named = (graded.commit if graded else None, ruling.commit, ruling.evidence.proven)
     return (
         "sh verify.sh    # add the hash that was made known at the deadline, if one was",

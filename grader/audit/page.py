@@ -46,11 +46,12 @@ class Row:
     context: int
 
 
-def audit_page(audit: Audit) -> str:
+def audit_page(audit: Audit, *, json_name: str) -> str:
     """The page of one assignment, with what needs a person on top.
 
     Args:
         audit: of the assignment; strings in it may be a stranger's.
+        json_name: of the file beside the page that holds everything.
 
     Returns:
         One HTML document; nothing in it runs and nothing is fetched.
@@ -67,14 +68,9 @@ def audit_page(audit: Audit) -> str:
         rows=tuple(_row(one) for one in sheets),
         sheets=sheets,
         open_cases=tuple(one for one in sheets if one.dossier.decide),
-        json_name=file_name(audit, "json"),
+        json_name=json_name,
         clip=clipped,
     )
-
-
-def file_name(audit: Audit, ending: str) -> str:
-    """What the audit's files are called: `<assignment>.html`."""
-    return f"{audit.assignment}.{ending}"
 
 
 def _rank(dossier: Dossier) -> tuple[int, int]:

@@ -62,7 +62,10 @@ def of_assignment(
     chosen = [known[resolved(name, known, noun="team")] for name in only] or list(known.values())
     audits = [audit_of(run, run.tree.assignment(name), chosen) for name in assignments]
     for one in audits:
-        click.echo(f"written: {publish(one, out=run.out)}", err=True)
+        click.echo(
+            f"written: {publish(one, out=run.out, only=[team.id for team in chosen] if only else ())}",
+            err=True,
+        )
     click.echo(printed(audits, form), nl=False)
     undecided = any(dossier.decide for one in audits for dossier in one.dossiers)
     sys.exit(PERSON_NEEDED if undecided else OK)

@@ -6,7 +6,7 @@ look saw.
 
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from grader.collect.collector import Collector
@@ -81,7 +81,11 @@ class BuiltClass:
 
     @property
     def page(self) -> str:
-        return (self.root / "reports" / "audit" / "t1_toy.html").read_text(encoding="utf-8")
+        return (self.pages / "t1_toy.html").read_text(encoding="utf-8")
+
+    @property
+    def pages(self) -> Path:
+        return self.root / "reports" / "audit"
 
     def enrol(self) -> None:
         """The roster names everybody who is on the server now."""
@@ -99,10 +103,14 @@ class BuiltClass:
 
     def record_pushes(self, *teams: str) -> None:
         """Save what the forge recorded of these teams, of all without any named."""
+        for team in teams or self.server.moves:
+            self.record(self.server.pushes(team), team=team)
+
+    def record(self, pushes: Sequence[Mapping[str, object]], *, team: str) -> None:
+        """Save these as what the forge recorded of one team."""
         folder = self.root / "push_records"
         folder.mkdir(exist_ok=True)
-        for team in teams or self.server.moves:
-            (folder / f"{team}.json").write_text(json.dumps(self.server.pushes(team)))
+        (folder / f"{team}.json").write_text(json.dumps(pushes))
 
     def look(self, *times: int) -> None:
         """Look at everybody at these times, as the server is then."""
