@@ -56,7 +56,7 @@ class Share(Record):
     notebook_lines: int = 0
     """Those of the added lines that are the JSON of notebooks."""
     uncounted: int = 0
-    """Commits whose lines could not be counted: too large, or a file is not in our copy."""
+    """Commits whose lines were not counted: too large, too many, or a file is not in our copy."""
 
 
 class CommitFacts(Record):

@@ -66,7 +66,7 @@ def first_line(raw: bytes, encoding: bytes = b"", *, start: int = 0) -> str:
 
 def as_text(value: bytes, encoding: bytes = b"") -> str:
     """Bytes of a commit as text, cut to a bound; what is no text becomes a replacement mark."""
-    named = encoding[:TEXT_LIMIT].decode("ascii", errors="replace").strip().lower()
+    named = encoding[:TEXT_LIMIT].decode("ascii", errors="replace").strip().lower() if encoding else ""
     bounded = value[: (TEXT_LIMIT + 1) * _BYTES_PER_LETTER]
     text = bounded.decode(named if named in _ENCODINGS else "utf-8", errors="replace").strip()
     return text if len(text) <= TEXT_LIMIT else f"{text[: TEXT_LIMIT - 1]}…"
