@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from grader.collect.collector import Collected, Collector, not_collected
+from grader.collect.watch import moments
 from grader.course.model import Assignment
 from grader.errors import GraderError
 from grader.examine.events import About
@@ -21,9 +22,16 @@ PUSH_RECORDS = "push_records"
 
 
 def look(run: Run) -> dict[str, str]:
-    """Look at every repository once and keep what is seen, as evidence; returns team → problem."""
-    with run.store.locked(), run.store.in_turn():
-        return collector_of(run).observe(run.roster.teams)
+    """Look at every repository once and keep what is seen, as evidence; returns team → problem.
+
+    Also while a run grades: only the looking itself goes by turns, and it never waits long.
+    """
+    return _look(run, collector_of(run), run.roster.teams)
+
+
+def _look(run: Run, collector: Collector, teams: Sequence[Team]) -> dict[str, str]:
+    deadlines = moments(run.tree.course, run.tree.assignments(), teams)
+    return dict(collector.look(teams, boundaries={one.time for one in deadlines}).problems)
 
 
 def harvest_push_records(run: Run) -> dict[str, str]:
@@ -49,7 +57,7 @@ def collect_anew(run: Run, pairs: Sequence[tuple[Team, Assignment]]) -> list[Col
 def _collect_missing(run: Run, pairs: Sequence[tuple[Team, Assignment]]) -> list[Collected]:
     waiting = [pair for pair in pairs if not run.store.has(collected_name(*pair))]
     collector = collector_of(run)
-    collector.observe(list({team.id: team for team, _ in waiting}.values()))
+    _look(run, collector, list({team.id: team for team, _ in waiting}.values()))
     for team, assignment in waiting:
         _collect_one(run, collector, team, assignment)
     return [c for pair in pairs if (c := read_collected(run.store, *pair))]

@@ -1,6 +1,7 @@
 """`grader collect`: look at every repository and keep what is seen, as evidence of what was there when."""
 
 import sys
+from functools import partial
 from typing import Any
 
 import click
@@ -10,16 +11,37 @@ from grader.commands.options import OK, PERSON_NEEDED, reported
 
 
 @click.command()
+@click.argument("assignments", nargs=-1)
+@click.option(
+    "--watch", is_flag=True, help="Look around every deadline and exactly at it, until all are past."
+)
+@click.option("--once", is_flag=True, help="With --watch: do what is due within a minute and end; for cron.")
 @class_options
 @reported
-def collect(**options: Any) -> None:
+def collect(assignments: tuple[str, ...], *, watch: bool, once: bool, **options: Any) -> None:
     """Look at every repository now and keep what is seen, as evidence of what was there when.
 
-    Run it around a deadline. What it sees is kept even if somebody rewrites the history afterwards.
+    Run it around a deadline, or have it --watch the deadlines of ASSIGNMENTS (by default all), extensions and
+    late days among them. What it sees is kept even if somebody rewrites the history afterwards. Stopped at
+    any moment, the same command goes on. Example: grader collect --watch a2
     """
+    if not watch and (assignments or once):
+        raise click.UsageError(
+            "ASSIGNMENTS and --once go with --watch; without it everything is looked at now"
+        )
+    if watch:
+        sys.exit(_watched(assignments, once=once, **options))
     from grader import pipeline
 
     problems = pipeline.look(opened_run(**options))
     for team, problem in problems.items():
         click.echo(f"{team}: {problem}")
     sys.exit(PERSON_NEEDED if problems else OK)
+
+
+def _watched(assignments: tuple[str, ...], *, once: bool, **options: Any) -> int:
+    from grader.watching import Watch
+
+    watch = Watch(open_run=partial(opened_run, **options), assignments=assignments, say=click.echo)
+    known = watch.watch(once=once)
+    return OK if all(one.is_complete for one in known) else PERSON_NEEDED

@@ -1,0 +1,304 @@
+"""A course and its class in, a ledger round around and at every deadline out, until the last one is past.
+
+Nothing is kept but the ledger: it says what has been looked at, so a watch that was killed goes on where it
+was. What was missed meanwhile (the process was stopped, the machine slept, the clock was set) is made up for
+at once, and said. The course and the class are read anew while waiting: an extension that is given on the
+last evening counts.
+"""
+
+import fcntl
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from grader.collect.clock import is_synchronised, skews
+from grader.collect.ledger import UNREACHABLE, Ledger, Line, Round
+from grader.collect.watch import (
+    Coverage,
+    Instant,
+    Moment,
+    coverage,
+    due,
+    duration_s,
+    instants,
+    lead_s,
+    moments,
+    next_after,
+    unseen,
+)
+from grader.collecting import collector_of
+from grader.course.instants import deadline_text, instant_text
+from grader.errors import ConfigurationError, StateInUse
+from grader.run import Run
+
+LOCK = "watch.lock"
+"""Held as long as a watch runs, so that there is one; looking itself goes by turns with everything else."""
+RELOAD_S = 60
+"""How often the course and the class are read anew while waiting."""
+NAP_S = 10
+"""Longest sleep at a stretch: a machine that was suspended notices after that."""
+JUMP_S = 5
+"""A clock that moves by so much against the elapsed time was set, or the machine slept."""
+LATE_S = 30
+"""A look that begins so long after its instant is said to have been missed."""
+RETRY_S = 30
+"""Wait after a round that could not be written, because the disk is full, say."""
+SOON_S = 60
+"""A watch that looks once waits so long for the next instant: cron starts it every minute."""
+NAMED_TEAMS = 10
+"""Teams that a line names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """The passing of time."""
+
+    now: Callable[[], float] = time.time
+    """Seconds since the epoch."""
+    elapsed: Callable[[], float] = time.monotonic
+    """Seconds that passed, whatever was done to the clock."""
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is watched, as course and class are now."""
+
+    run: Run
+    deadlines: tuple[Moment, ...]
+
+    @property
+    def zone(self) -> str:
+        return self.run.tree.course.time_zone
+
+    def instants(self, durations_s: Sequence[int]) -> tuple[Instant, ...]:
+        return instants(self.deadlines, self.run.tree.course.collect.watch, lead_s=lead_s(durations_s))
+
+
+@dataclass(kw_only=True)
+class Watch:
+    """Watches the deadlines of a course."""
+
+    open_run: Callable[[], Run]
+    """Reads the course and the class anew."""
+    assignments: Sequence[str] = ()
+    """Assignments to watch, by id or its beginning; empty means all."""
+    say: Callable[[str], None]
+    """Told what happens, a line each."""
+    pace: Pace = field(default_factory=Pace)
+    _seen: dict[str, int] = field(default_factory=dict)
+    """Team → when it was last tried."""
+    _heads: dict[str, tuple[Line, ...]] = field(default_factory=dict)
+    """Team → what it was last seen to have."""
+    _durations_s: list[int] = field(default_factory=list)
+    _said: dict[str, str] = field(default_factory=dict)
+    _is_stale: bool = False
+    """Whether course and class are to be read anew, once nobody waits to be looked at."""
+
+    def watch(self, *, once: bool = False) -> tuple[Coverage, ...]:
+        """Look around and at every deadline until the last one is past.
+
+        Args:
+            once: look if a look is due, or will be within a minute, and do not wait for more.
+
+        Returns:
+            What the ledger holds about each deadline that is past.
+
+        Raises:
+            ConfigurationError: the course or the class is wrong at the start; later the last good one stays.
+            StateInUse: another watch runs on this state folder.
+            StoreError: the ledger is damaged.
+        """
+        plan = self._plan()
+        with _alone(plan.run):
+            self._recall(plan)
+            self._say_state_of_clock(plan)
+            while True:
+                planned = plan.instants(self._durations_s)
+                waiting = due(planned, self._seen, now=self._now()) or self._newcomers(plan)
+                if waiting:
+                    self._look(plan, waiting)
+                    self._is_stale = True
+                elif self._is_stale:
+                    plan = self._renewed(plan)
+                else:
+                    upcoming = next_after(planned, self._now())
+                    if upcoming is None or (once and upcoming.time - self._now() > SOON_S):
+                        return self._known(plan, upcoming)
+                    self._say_once(plan, "next", _next_text(upcoming, plan.zone))
+                    self._wait(plan, upcoming)
+
+    def _now(self) -> int:
+        return int(self.pace.now())
+
+    def _plan(self) -> _Plan:
+        run = self.open_run()
+        chosen = [run.tree.assignment(name) for name in self.assignments] or run.tree.assignments()
+        return _Plan(run, moments(run.tree.course, chosen, run.roster.teams))
+
+    def _newcomers(self, plan: _Plan) -> tuple[Instant, ...]:
+        """Teams that nobody has looked at yet: whether they can be reached is better known early."""
+        new = frozenset().union(*(moment.teams for moment in plan.deadlines)) - self._seen.keys()
+        return (Instant(self._now(), new),) if new else ()
+
+    def _renewed(self, plan: _Plan) -> _Plan:
+        """The course and the class as they are now; while they cannot be read, as they were."""
+        self._is_stale = False
+        try:
+            return self._plan()
+        except (ConfigurationError, OSError) as error:
+            self._say_once(plan, "course", f"the watch goes on with the course as it was: {error}")
+            return plan
+
+    def _recall(self, plan: _Plan) -> None:
+        for one in _rounds(plan.run):
+            self._remember(plan, one)
+
+    def _remember(self, plan: _Plan, one: Round) -> int:
+        """Keep what a round says; returns how many teams have moved since they were seen before."""
+        tried, moved = {line.team for line in one.lines}, 0
+        for name in (team.id for team in plan.run.roster.teams if team.id in tried):
+            lines = one.of(name)
+            self._seen[name] = lines[0].time
+            if not _is_unreachable(lines):
+                heads = tuple(Line(line.team, line.name, line.value, 0) for line in lines)
+                moved += self._heads.get(name, heads) != heads
+                self._heads[name] = heads
+        if 2 * len(tried) > len(plan.run.roster.teams):
+            self._durations_s.append(duration_s(one))
+        return moved
+
+    def _look(self, plan: _Plan, waiting: Sequence[Instant]) -> None:
+        now = self._now()
+        missed = [instant for instant in waiting if instant.time < now - LATE_S]
+        if missed and self._seen:
+            since = instant_text(missed[0].time, zone=plan.zone)
+            self._say(plan, f"missed {_count(len(missed), 'look')} since {since}; looking now")
+        wanted = frozenset().union(*(unseen(instant, self._seen, now=now) for instant in waiting))
+        teams = [team for team in plan.run.roster.teams if team.id in wanted]
+        try:
+            looked = collector_of(plan.run).look(teams, boundaries={m.time for m in plan.deadlines})
+        except OSError as error:
+            self._say(plan, f"the round could not be written: {error}; trying again in {RETRY_S} s")
+            self.pace.sleep(RETRY_S)
+            return
+        if looked.round is not None:
+            self._tell(plan, looked.round, waiting)
+        for team in teams:
+            if problem := looked.problems.get(team.id):
+                self._say_once(plan, f"team {team.id}", f"{team.id}: {problem}")
+            else:
+                self._said.pop(f"team {team.id}", None)
+
+    def _tell(self, plan: _Plan, one: Round, waiting: Sequence[Instant]) -> None:
+        moved = self._remember(plan, one)
+        known = {team.id for team in plan.run.roster.teams}
+        tried = {line.team for line in one.lines if line.team in known}
+        lost = [team for team in tried if _is_unreachable(one.of(team))]
+        self._say(
+            plan,
+            f"round {one.number}: {len(tried) - len(lost)} of {_count(len(tried), 'team')} seen, "
+            f"{moved} moved, {len(lost)} unreachable; ledger head {one.sha256}",
+        )
+        for moment in plan.deadlines:
+            times = [line.time for line in one.lines if line.team in moment.teams]
+            if times and one.time < moment.time <= max(times):
+                self._say(plan, f"this round ran over {_deadline(moment, plan.zone)}; looking again now")
+        if passed := [name for instant in waiting for name in instant.deadline_of]:
+            names = ", ".join(passed)
+            self._say(
+                plan, f"{names}: time is up; post this head where nobody can change it, such as the LMS"
+            )
+        for skew in skews([one]):
+            if skew.is_large:
+                self._say(plan, skew.text(plan.zone))
+
+    def _wait(self, plan: _Plan, upcoming: Instant) -> None:
+        """Sleep until an instant, or until it is time to read the course anew, or the clock is set."""
+        began = self.pace.elapsed()
+        while (left_s := upcoming.time - self.pace.now()) > 0:
+            if self.pace.elapsed() - began >= RELOAD_S and left_s > NAP_S:
+                self._is_stale = True
+                return
+            before = self.pace.now() - self.pace.elapsed()
+            self.pace.sleep(min(left_s, NAP_S))
+            jump_s = self.pace.now() - self.pace.elapsed() - before
+            if abs(jump_s) > JUMP_S:
+                way = "on, or this machine slept" if jump_s > 0 else "back"
+                self._say(plan, f"the clock was set {abs(jump_s):.0f} s {way}")
+                return
+
+    def _known(self, plan: _Plan, upcoming: Instant | None) -> tuple[Coverage, ...]:
+        if upcoming is not None:
+            self._say(plan, _next_text(upcoming, plan.zone))
+            return ()
+        rounds, now = _rounds(plan.run), self._now()
+        known = tuple(coverage(moment, rounds) for moment in plan.deadlines if moment.time <= now)
+        for one in known:
+            self._say(plan, _coverage_text(one, plan.zone))
+        return known
+
+    def _say_state_of_clock(self, plan: _Plan) -> None:
+        if is_synchronised() is False:
+            self._say(plan, "no time server sets this machine's clock, by what its kernel says")
+
+    def _say_once(self, plan: _Plan, about: str, text: str) -> None:
+        """Say what is new about something; what was said of it last is not repeated every minute."""
+        if self._said.get(about) != text:
+            self._said[about] = text
+            self._say(plan, text)
+
+    def _say(self, plan: _Plan, text: str) -> None:
+        line = "".join(mark if mark.isprintable() else " " for mark in text)
+        self.say(f"{instant_text(self._now(), zone=plan.zone)}  {line}")
+
+
+@contextmanager
+def _alone(run: Run) -> Iterator[None]:
+    run.store.root.mkdir(parents=True, exist_ok=True)
+    with run.store.path(LOCK).open("a") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StateInUse(
+                "another watch is running on this state folder; one is enough, so this one ends"
+            ) from None
+        yield
+
+
+def _rounds(run: Run) -> tuple[Round, ...]:
+    return Ledger(run.store.path("ledger")).rounds()
+
+
+def _is_unreachable(lines: Iterable[Line]) -> bool:
+    return any(line.name == UNREACHABLE for line in lines)
+
+
+def _next_text(instant: Instant, zone: str) -> str:
+    at = f", the deadline of {', '.join(instant.deadline_of)}" if instant.deadline_of else ""
+    when = instant_text(instant.time, zone=zone)
+    return f"next look at {_count(len(instant.teams), 'team')}: {when}{at}"
+
+
+def _coverage_text(known: Coverage, zone: str) -> str:
+    total = len(known.moment.teams)
+    said = (
+        f"{_deadline(known.moment, zone)}: {len(known.watched)} of {_count(total, 'team')} seen in the ten "
+        f"minutes before it, {len(known.delays_s)} after it"
+    )
+    if known.delays_s:
+        said += f" (at the latest {max(known.delays_s.values())} s)"
+    if known.missing:
+        more = len(known.missing) - NAMED_TEAMS
+        said += f"; not seen on both sides: {', '.join(known.missing[:NAMED_TEAMS])}"
+        said += f" and {more} more" if more > 0 else ""
+    return said
+
+
+def _deadline(moment: Moment, zone: str) -> str:
+    return f"{moment.what} ({deadline_text(moment.time, zone=zone)})"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
