@@ -46,6 +46,7 @@ _OVER_BYTES = 0x00
 _PGP = b"-----BEGIN PGP SIGNATURE-----"
 _HEADER = b"gpgsig "
 _OTHER_HEADER = b"gpgsig-sha256 "
+"""Of the same commit in a repository with SHA-256 ids; git leaves it out of what is signed, too."""
 
 
 class SignatureStatus(StrEnum):
@@ -143,10 +144,10 @@ def _read(raw: bytes) -> tuple[bytes, Signature]:
     content, armor = split_signature(raw)
     if armor is None:
         raise _RefusedError(
-            SignatureStatus.MALFORMED, "it has several signature headers, or none that is read"
+            SignatureStatus.MALFORMED, "expected one header `gpgsig`, found several or another"
         )
     if not armor.startswith(_PGP):
-        raise _RefusedError(SignatureStatus.NOT_OPENPGP, "an SSH or X.509 signature, which no forge makes")
+        raise _RefusedError(SignatureStatus.NOT_OPENPGP, "not an OpenPGP signature; others are not read")
     try:
         return content, read_signature(armor)
     except UnsupportedVersionError as error:
@@ -177,17 +178,18 @@ def split_signature(raw: bytes) -> tuple[bytes, bytes | None]:
     """
     end = raw.find(b"\n\n")
     head, rest = (raw, b"") if end < 0 else (raw[: end + 1], raw[end + 1 :])
-    kept, signatures, inside = list[bytes](), list[list[bytes]](), False
+    kept, found, inside = list[bytes](), list[list[bytes]](), False
     for line in _lines(head):
         if line.startswith(b" ") and inside:
-            signatures[-1].append(line[1:])
+            found[-1].append(line[1:])
             continue
         inside = line.startswith((_HEADER, _OTHER_HEADER))
         if inside:
-            signatures.append([line.partition(b" ")[2]])
+            found.append([line])
         else:
             kept.append(line)
-    return b"".join(kept) + rest, b"".join(signatures[0]) if len(signatures) == 1 else None
+    single = len(found) == 1 and found[0][0].startswith(_HEADER)
+    return b"".join(kept) + rest, b"".join(found[0])[len(_HEADER) :] if single else None
 
 
 def _lines(head: bytes) -> Iterator[bytes]:
