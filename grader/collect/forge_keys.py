@@ -78,9 +78,10 @@ def _checked_packets(path: Path, name: str) -> tuple[Packet, ...]:
         packets = tuple(_packets(path))
         signing_keys(packets)
     except (MalformedError, UnusableKeyError) as error:
-        raise ConfigurationError(f"{name}: expected public keys; {error}; {_remedy(str(error))}") from None
+        found = f"found something else ({error})"
+        raise ConfigurationError(f"{name}: expected public keys, {found}; {_remedy(str(error))}") from None
     except OSError as error:
-        raise ConfigurationError(f"{name}: expected public keys; {error.strerror}") from None
+        raise ConfigurationError(f"{name}: expected a file with public keys; {error.strerror}") from None
     return packets
 
 
