@@ -12,12 +12,12 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
-from socket import SHUT_RDWR
+from socket import SHUT_RDWR, socket
 from urllib.parse import SplitResult, urlsplit
 
 from grader.errors import CollectError
@@ -144,8 +144,7 @@ def _connection(parts: SplitResult, timeout_s: float) -> Iterator[HTTPConnection
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
     connection = kind(parts.hostname, parts.port, timeout=timeout_s)
     connection.connect()
-    socket = connection.sock
-    cut = threading.Timer(timeout_s, socket.shutdown, [SHUT_RDWR])
+    cut = threading.Timer(timeout_s, _shut, [connection.sock])
     cut.daemon = True
     cut.start()
     try:
@@ -154,6 +153,11 @@ def _connection(parts: SplitResult, timeout_s: float) -> Iterator[HTTPConnection
         cut.cancel()
         cut.join()
         connection.close()
+
+
+def _shut(connected: socket) -> None:
+    with suppress(OSError):  # the other side may have ended it at this moment
+        connected.shutdown(SHUT_RDWR)
 
 
 def _printable(text: str) -> str:

@@ -16,7 +16,7 @@ from tests.audit.evidence import broken_rounds, copied, grader, verified
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 
 HASH, OTHER = "ab" * 32, "cd" * 32
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 
 
 @pytest.fixture(scope="module")
