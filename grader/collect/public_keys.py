@@ -62,6 +62,8 @@ def usable(key: PublicKey) -> Usable:
                 return Ed25519PublicKey.from_public_bytes(key.numbers[1][1:])
             case Algorithm.ED25519:
                 return Ed25519PublicKey.from_public_bytes(key.numbers[0])
+    except UnusableKeyError:
+        raise
     except KeyError:
         raise UnusableKeyError("its curve is not P-256, P-384 or P-521") from None
     except (ValueError, UnsupportedAlgorithm) as error:
