@@ -91,8 +91,13 @@ class Bracket:
         return self.after is not None and self.after.time < bound
 
     @property
-    def state_is_known(self) -> bool:
-        """True when the branch certainly stood at the proven commit as the deadline passed."""
+    def replacing(self) -> tuple[str, ...]:
+        """Claimed commits that are not of the proven one's past, where the branch no longer has that one."""
+        past = self.history.reachable([self.proof.commit] if self.proof else [])
+        return tuple(head for head in self.claimed if head not in past)
+
+    def state_is_known(self, heads: Sequence[str]) -> bool:
+        """True when the branch certainly stood at the proven commit, not at one of these, at the deadline."""
         first_late = self.deadline.first_late
         watched = any(
             sighting.level is EvidenceLevel.OWN_SNAPSHOT
@@ -102,7 +107,7 @@ class Bracket:
         )
         move = _next_push(self.history, self.ref, first_late)
         unmoved = move is not None and self.proof is not None and move.before == self.proof.commit
-        pushed_late = any(self.pushed_late(head) for head in self.newer)
+        pushed_late = any(self.pushed_late(head) for head in heads)
         return unmoved or pushed_late or (watched and not self.seen_at_once)
 
     @property

@@ -125,23 +125,20 @@ def _confirmed(found: Bracket, proof: Sighting) -> Ruling:
 
 
 def _rewritten(found: Bracket, proof: Sighting) -> Ruling:
-    said = f"{_shown(found, proof)}; the branch was rewritten afterwards, and "
     policy, decision = found.deadline.decisions.rewritten, Decision.REWRITTEN
-    if policy == "person" or (policy == "claimed" and len(found.claimed) > 1):
+    said, heads = f"{_shown(found, proof)}; the branch was rewritten afterwards, and ", found.replacing
+    unknown = policy == "rule" and bool(heads) and not found.state_is_known(heads)
+    if policy == "person" or unknown or (policy == "claimed" and len(heads) > 1):
+        why = ", and nobody looked in between" if unknown else ""
         said += (
-            f"it now has {_listed(found.claimed)} dated {found.punctual}"
-            if found.claimed
-            else "that commit is gone from it"
+            f"it now has {_listed(heads)}, dated {found.punctual}{why}" if heads else "that commit is gone"
         )
-        said += _left_to_a_person("rewritten", policy)
-        candidates = _proven_and(found, found.claimed)
-        return _for_a_person(found, decision, proof.level, said, candidates)
-    if policy == "claimed" and found.claimed:
-        said += (
-            f"commit {short(found.claimed[0])}, which is dated {found.punctual}, takes its place"
-            f"{_chosen('rewritten', policy)}"
-        )
-        return _ruling(found, found.claimed[0], decision, EvidenceLevel.DATES_ONLY, said)
+        said += "; a person decides" if unknown else _left_to_a_person("rewritten", policy)
+        return _for_a_person(found, decision, proof.level, said, (proof.commit, *heads))
+    if policy == "claimed" and heads:
+        chosen = _chosen("rewritten", policy)
+        said += f"commit {short(heads[0])}, which is dated {found.punctual}, takes its place{chosen}"
+        return _ruling(found, heads[0], decision, EvidenceLevel.DATES_ONLY, said)
     said += f"what it held at {found.when} counts"
     return _ruling(found, proof.commit, decision, proof.level, said)
 
@@ -152,7 +149,7 @@ def _gap(found: Bracket, proof: Sighting) -> Ruling:
         said = f"{_seen_late(found, proof)}{_left_to_a_person('gap')}"
         candidates = (proof.commit, *found.newer)
         return _gap_ruling(found, None, EvidenceLevel.DATES_ONLY, said, candidates=candidates)
-    known = policy == "rule" and found.state_is_known
+    known = policy == "rule" and found.state_is_known(found.newer)
     if not found.tolerated and (known or policy == "proven"):
         chosen = _chosen("gap", policy) if policy == "proven" else ""
         said = f"{_seen_late(found, proof)}, counts{chosen}"

@@ -11,8 +11,9 @@ class DecisionPolicy(Record):
     gap: Literal["rule", "proven", "claimed", "person"] = "rule"
     """Work dated on time but first seen on the branch beyond `gap_tolerance_minutes`. 'rule': it counts
     unless something shows that the branch did not hold it at the deadline."""
-    rewritten: Literal["proven", "claimed", "person"] = "proven"
-    """The branch was rewritten or removed later. 'claimed': what it has instead that is dated on time."""
+    rewritten: Literal["rule", "proven", "claimed", "person"] = "rule"
+    """The branch was rewritten or removed later. 'rule': the proven commit counts, but a person decides where
+    nobody looked right before the deadline and other work dated on time took its place."""
     confirmed_other_heads: Literal["proven", "person"] = "proven"
     """Other work, dated on time, was joined to the proven commit later."""
     claimed_only: Literal["claimed", "person"] = "claimed"
