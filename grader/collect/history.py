@@ -6,7 +6,8 @@ from functools import cached_property
 from math import inf
 
 from grader.collect.objects import Commit
-from grader.collect.push_records import Push
+from grader.collect.push_records import UNKNOWN, Push
+from grader.collect.unrecorded import unrecorded_moves
 from grader.records import EvidenceLevel, Sighting
 
 
@@ -77,11 +78,17 @@ class History:
 
     @cached_property
     def pushed(self) -> Mapping[str, int | None]:
-        """When a recorded push brought each commit; None for what was there before the first such record."""
+        """When a recorded push brought each commit; None for what may have come without a record.
+
+        Forges forget the oldest pushes, and do not say of every push what it moved. That a commit is in no
+        earlier record shows nothing if a branch may have held it all along.
+        """
         arrived: dict[str, int | None] = {}
-        for push in self.pushes:
-            self._spread(arrived, push.before, None)
-            self._spread(arrived, push.after, push.time)
+        unrecorded = unrecorded_moves(self.pushes, self.sightings)
+        for number, push in enumerate(self.pushes):
+            for commit in unrecorded[number]:
+                self._spread(arrived, commit, None)
+            self._spread(arrived, push.after, None if push.before == UNKNOWN else push.time)
         return arrived
 
     def reachable(self, tips: Iterable[str]) -> set[str]:
