@@ -12,10 +12,10 @@ from grader.audit.tree_changes import FileChange, Trees, differences
 from grader.collect.hardened_git import Git, GitFailedError
 from grader.collect.objects import OBJECT_ID, Commit, look_up
 
-STEP_S = 5.0
-FAILURES = 20
-"""Failed runs of git for one question; what is not answered by then stays open."""
-CHUNK = 500
+STEP_S = 3.0
+FAILURES = 10
+"""Failed runs of git for one team; what is not answered by then stays open."""
+CHUNK = 100
 """Commits asked for at once."""
 OUTPUT_LIMIT_MIB = 16
 
@@ -29,6 +29,13 @@ _COMPARE = (
 Changes = Mapping[str, tuple[FileChange, ...]]
 """Id of a commit → the files that it changed."""
 Answer = TypeVar("Answer")
+
+
+@dataclass
+class Patience:
+    """How many more runs of git may fail: a file made to be compared for ever costs seconds, not hours."""
+
+    failures_left: int = FAILURES
 
 
 @dataclass(frozen=True)
@@ -57,18 +64,18 @@ def changed_files(git: Git, commits: Iterable[Commit], known: Mapping[str, Commi
     return differences(git, pairs)
 
 
-def patch_ids(git: Git, changes: Changes) -> dict[str, str]:
+def patch_ids(git: Git, changes: Changes, patience: Patience) -> dict[str, str]:
     """What git makes of each commit's change, wherever it is applied; white space does not count.
 
     Left out: empty commits, and those that change a binary file, of which a patch shows nothing.
     """
-    found = _in_parts(git, _with_all_files(git, changes), _patch_ids)
+    found = _in_parts(git, _with_all_files(git, changes), _patch_ids, patience)
     return {commit: patch for commit, patch in found.items() if patch}
 
 
-def line_counts(git: Git, changes: Changes) -> dict[str, Lines]:
+def line_counts(git: Git, changes: Changes, patience: Patience) -> dict[str, Lines]:
     """Lines that each commit added and removed; binary files count as 0."""
-    return _in_parts(git, _with_all_files(git, changes), _line_counts)
+    return _in_parts(git, _with_all_files(git, changes), _line_counts, patience)
 
 
 def files_that_differ(git: Git, *, old: str, new: str) -> int | None:
@@ -90,19 +97,21 @@ def _with_all_files(git: Git, changes: Changes) -> list[str]:
 
 
 def _in_parts(
-    git: Git, commits: Sequence[str], ask: Callable[[Git, Sequence[str]], dict[str, Answer]]
+    git: Git,
+    commits: Sequence[str],
+    ask: Callable[[Git, Sequence[str]], dict[str, Answer]],
+    patience: Patience,
 ) -> dict[str, Answer]:
     """Ask for many at once, and for halves of a part that fails: one hostile commit spoils no other."""
     quick = replace(git, timeout_s=min(git.timeout_s, STEP_S))
     waiting = [commits[start : start + CHUNK] for start in range(0, len(commits), CHUNK)]
     answers: dict[str, Answer] = {}
-    failures = 0
-    while waiting and failures < FAILURES:
+    while waiting and patience.failures_left:
         part = waiting.pop(0)
         try:
             answers |= ask(quick, part)
         except GitFailedError:
-            failures += 1
+            patience.failures_left -= 1
             middle = len(part) // 2
             waiting += [half for half in (part[:middle], part[middle:]) if half and len(part) > 1]
     return answers

@@ -8,7 +8,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from grader.audit.changes import Lines, changed_files, line_counts
+from grader.audit.changes import Lines, Patience, changed_files, line_counts
 from grader.audit.records import Share
 from grader.collect.hardened_git import Git
 from grader.collect.history import History
@@ -56,7 +56,7 @@ def shares(
     """
     within = history.reachable([commit] if commit is not None else [])
     own = [one for one in history.commits.values() if one.id in within and len(one.parents) < 2]
-    lines = line_counts(git, changed_files(git, own[-COUNTED:], history.commits))
+    lines = line_counts(git, changed_files(git, own[-COUNTED:], history.commits), Patience())
     members = {
         address.casefold(): student
         for address, student in (addresses or {}).items()

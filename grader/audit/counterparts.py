@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from grader.audit.changes import changed_files, patch_ids
+from grader.audit.changes import Patience, changed_files, patch_ids
 from grader.collect.hardened_git import Git
 from grader.collect.objects import Commit
 
@@ -26,7 +26,12 @@ class Pair:
 
 
 def pair_up(
-    git: Git, known: Mapping[str, Commit], *, lost: Sequence[Commit], gained: Sequence[Commit]
+    git: Git,
+    known: Mapping[str, Commit],
+    *,
+    lost: Sequence[Commit],
+    gained: Sequence[Commit],
+    patience: Patience,
 ) -> dict[str, Pair]:
     """Id of the lost commit → the pair; each gained commit takes the place of one.
 
@@ -35,6 +40,7 @@ def pair_up(
         known: its commits by id, the parents of both among them.
         lost: commits that the branch no longer has, parents first.
         gained: commits that it has instead, parents first.
+        patience: with files that are made to be compared for ever.
 
     Raises:
         GitFailedError: the mirror is damaged. Commits too large to compare are no error: they stay alone.
@@ -46,7 +52,8 @@ def pair_up(
         pairing.match("patch", lambda commit: frozenset(changes.get(commit.id, ())) or None)
     if pairing.open:
         alone = {commit.id for commit in (*pairing.lost, *pairing.gained)}
-        patches = patch_ids(git, {commit: files for commit, files in changes.items() if commit in alone})
+        open_changes = {commit: files for commit, files in changes.items() if commit in alone}
+        patches = patch_ids(git, open_changes, patience)
         pairing.match("patch", lambda commit: patches.get(commit.id))
     pairing.match("author", lambda commit: (commit.author, commit.authored) if commit.authored else None)
     return pairing.pairs

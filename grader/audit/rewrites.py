@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from grader.audit.branch_moves import Move, lossy_moves
-from grader.audit.changes import files_that_differ
+from grader.audit.changes import Patience, files_that_differ
 from grader.audit.counterparts import Pair, pair_up
 from grader.audit.moments import from_deadline
 from grader.audit.records import Rewrite
@@ -21,7 +21,7 @@ from grader.records import Sighting
 
 COMPARED = 200
 """Lost commits of one rewriting that are looked into, newest first; the rest are counted."""
-CANDIDATES = 1000
+CANDIDATES = 400
 """Newest commits of the later history among which counterparts are sought."""
 
 
@@ -57,7 +57,8 @@ def rewritings(
         GitFailedError: the mirror is damaged.
     """
     moves = lossy_moves(history, ref=ref, sightings=sightings, first_late=deadline.first_late)
-    return tuple(_rewriting(git, history, move, deadline) for move in moves)
+    patience = Patience()
+    return tuple(_rewriting(git, history, move, deadline, patience) for move in moves)
 
 
 def rewrites(
@@ -68,10 +69,10 @@ def rewrites(
     return tuple(rewrite for one in found for rewrite in one.rewrites)
 
 
-def _rewriting(git: Git, history: History, move: Move, deadline: Deadline) -> Rewriting:
+def _rewriting(git: Git, history: History, move: Move, deadline: Deadline, patience: Patience) -> Rewriting:
     lost = [history.commits[commit] for commit in move.lost[-COMPARED:]]
     gained = [history.commits[commit] for commit in move.gained[-CANDIDATES:]]
-    pairs = pair_up(git, history.commits, lost=lost, gained=gained)
+    pairs = pair_up(git, history.commits, lost=lost, gained=gained, patience=patience)
     squashed = dict(_squashed(lost, pairs))
     texts = {commit.id: _text(git, commit, pairs.get(commit.id), squashed) for commit in lost}
     return Rewriting(

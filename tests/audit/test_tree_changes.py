@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from grader.audit.changes import line_counts, patch_ids
+from grader.audit.changes import Patience, changed_files, line_counts, patch_ids
 from grader.audit.tree_changes import DIFFERENCES, FileChange, Trees, differences
 from grader.collect.hardened_git import Git
 from grader.collect.objects import Entry
@@ -75,13 +75,37 @@ def changes_of(repository: Repository, tree: str) -> Mapping[str, tuple[FileChan
 
 def test_a_change_of_a_binary_file_has_no_patch_id(repository: Repository) -> None:
     git = Git(repository.folder)
-    assert patch_ids(git, changes_of(repository, repository.tree({"a.bin": b"\0\1"}))) == {}
-    assert len(patch_ids(git, changes_of(repository, repository.tree({"a.py": "x\n"})))) == 1
+    assert patch_ids(git, changes_of(repository, repository.tree({"a.bin": b"\0\1"})), Patience()) == {}
+    assert len(patch_ids(git, changes_of(repository, repository.tree({"a.py": "x\n"})), Patience())) == 1
 
 
 def test_lines_of_a_file_that_look_like_gits_own_are_lines(repository: Repository) -> None:
     text = f"{'a' * 40}\nBinary files a/x and b/x differ\ncommit {'b' * 40}\ndiff --git a/x b/x\n"
     changes = changes_of(repository, repository.tree({"x": text}))
     (commit,) = changes
-    assert list(patch_ids(Git(repository.folder), changes)) == [commit]
-    assert line_counts(Git(repository.folder), changes)[commit].added == 4
+    assert list(patch_ids(Git(repository.folder), changes, Patience())) == [commit]
+    assert line_counts(Git(repository.folder), changes, Patience())[commit].added == 4
+
+
+def test_a_commit_on_which_git_fails_spoils_no_other_until_patience_ends(repository: Repository) -> None:
+    """Eight commits, each with a file more; the fourth file is cut off in the middle of its content."""
+    dice = random.Random(7)
+    files: dict[str, Content] = {}
+    for place in range(8):
+        files[f"f{place}.py"] = "".join(f"x = {dice.random()}\n" for _ in range(2000))
+        repository.commit(f"c{place}", T + place, [f"c{place - 1}"] if place else [], files=files)
+    cut_off(repository, repository.blob(str(files["f3.py"]).encode()))
+    git, known = Git(repository.folder), repository.history().commits
+    changes = changed_files(git, known.values(), known)
+    patience = Patience()
+    found = line_counts(git, changes, patience)
+    assert known.keys() - found.keys() == {repository.commits["c3"]}
+    assert patience.failures_left == 10 - 4  # of eight commits, four, two, and the one
+    assert len(line_counts(git, changes, Patience(failures_left=1))) == 0
+
+
+def cut_off(repository: Repository, blob: str) -> None:
+    path = repository.folder / "objects" / blob[:2] / blob[2:]
+    content = path.read_bytes()
+    path.chmod(0o644)
+    path.write_bytes(content[: len(content) // 2])
