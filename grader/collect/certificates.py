@@ -3,7 +3,8 @@
 Whoever installed the file vouches for the primary keys in it. Everything else is believed only when the
 primary key has signed it: its own expiry, its revocation, its subkeys. What others signed is passed over.
 
-* The newest self-signature counts; of several made in one second the one that expires first.
+* The newest self-signature over a user id counts, and the newest over the key alone; where they differ, the
+  earlier end. Of several made in one second the one that ends first.
 * A self-signature may use SHA-1, as old keys do: it can only restrict a key that is trusted already.
 * A subkey counts when the primary key says that it signs and the subkey signs that it belongs there.
 * A key without any self-signature that holds is refused: nobody knows then when it ends.
@@ -26,7 +27,7 @@ from grader.collect.openpgp import (
 from grader.collect.public_keys import UnusableKeyError, holds, usable
 
 _SIGN = 0x02
-_CERTIFICATIONS = frozenset({0x10, 0x11, 0x12, 0x13, 0x1F})
+_CERTIFICATIONS = frozenset({0x10, 0x11, 0x12, 0x13})
 _DIRECT = 0x1F
 _KEY_REVOCATION = 0x20
 _SUBKEY_BINDING = 0x18
@@ -136,17 +137,19 @@ def _primary_key(certificate: _Certificate) -> SigningKey:
     except UnusableKeyError as error:
         raise UnusableKeyError(f"key {key.fingerprint}: {error}") from None
     mine = [one.signature for one in certificate.said if _self_signed(key, one)]
-    newest = _newest([one for one in mine if one.type in _CERTIFICATIONS])
-    if newest is None:
+    over_users = _newest([one for one in mine if one.type in _CERTIFICATIONS])
+    over_key = _newest([one for one in mine if one.type == _DIRECT])
+    newest = [one for one in (over_users, over_key) if one is not None]
+    if not newest:
         raise UnusableKeyError(f"key {key.fingerprint}: no self-signature that holds says when it ends")
     revoked, compromised = _revocation([one for one in mine if one.type == _KEY_REVOCATION])
     return SigningKey(
         key=key,
         primary=key.fingerprint,
         user=certificate.user,
-        signs=_flags(newest) is None or bool((_flags(newest) or 0) & _SIGN),
+        signs=all(flags & _SIGN for one in newest if (flags := _flags(one)) is not None),
         created=key.created,
-        expires=_expiry(key, newest),
+        expires=_earliest(*(_expiry(key, one) for one in newest)),
         revoked=revoked,
         compromised=compromised,
     )
@@ -237,5 +240,5 @@ def _revocation(revocations: Iterable[Signature]) -> tuple[int | None, bool]:
     return retired, False
 
 
-def _earliest(one: int | None, other: int | None) -> int | None:
-    return min((time for time in (one, other) if time is not None), default=None)
+def _earliest(*times: int | None) -> int | None:
+    return min((time for time in times if time is not None), default=None)

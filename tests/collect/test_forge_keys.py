@@ -140,6 +140,17 @@ def test_of_two_self_signatures_of_one_second_the_one_that_ends_counts() -> None
         assert [key.expires for key in keys_of(both)] == [BORN + 2 * YEAR]
 
 
+@pytest.mark.parametrize("later", [-1, 0, 1])
+def test_what_is_said_of_the_key_alone_does_not_undo_the_end_that_a_user_id_gives(later: int) -> None:
+    framed = b"\x99" + len(MADE.body).to_bytes(2, "big") + MADE.body
+    alone = packet(2, MADE.signature(framed, [time_at(BORN + 1 + later), MADE.issuer], kind=0x1F))
+    certificate = MADE.certificate([TWO_YEARS], created=BORN + 1)
+    size = len(packet(6, MADE.body))
+    assert [key.expires for key in keys_of(certificate[:size] + alone + certificate[size:])] == [
+        BORN + 2 * YEAR
+    ]
+
+
 def test_a_self_signature_may_use_sha1_and_must_hold() -> None:
     old = MADE.certificate([TWO_YEARS], digest=2)
     assert keys_of(old)[0].expires == BORN + 2 * YEAR
