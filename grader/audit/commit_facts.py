@@ -67,7 +67,7 @@ def _facts(history: History, commit: Commit, parts: tuple[str, ...]) -> CommitFa
         authored=commit.authored,
         committed=commit.committed,
         first_seen=int(seen.time) if proven else None,
-        first_seen_by=seen.level.value if proven else "",
+        first_seen_by=seen.level if proven else None,
         signed=history.signed.get(commit.id),
         offset_minutes=commit.committed_offset_minutes,
         roles=parts,

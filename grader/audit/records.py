@@ -6,7 +6,7 @@ context for a person.
 
 from typing import Literal
 
-from grader.records import Record, Sighting, Snapshot
+from grader.records import EvidenceLevel, Record, Sighting, Snapshot
 
 SCHEMA = 1
 """Version of the JSON form; raised when a field changes its meaning or goes."""
@@ -70,8 +70,8 @@ class CommitFacts(Record):
     committed: int | None
     first_seen: int | None
     """Earliest independent proof that it existed; None without any."""
-    first_seen_by: str = ""
-    """Evidence level of that proof."""
+    first_seen_by: EvidenceLevel | None = None
+    """How strong that proof is."""
     signed: int | None = None
     """Time of the forge's own signature."""
     offset_minutes: int | None = None

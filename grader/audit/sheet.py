@@ -16,7 +16,7 @@ from grader.records import EvidenceLevel, Sighting
 from grader.report.text import one_line, plural
 from grader.report.words import LEVELS, NOTHING, Said
 
-SCREEN_ROWS = 30
+SCREEN_ROWS = 20
 """Most rows of one table; all of them are in the JSON."""
 ROLE_NAMES = {"ruled": "rule today"}
 IN_QUESTION = 4
@@ -175,7 +175,7 @@ def _moment(instant: int, first_late: int, *, zone: str) -> Moment:
 
 def _commit_line(commit: CommitFacts, first_late: int, *, zone: str) -> CommitLine:
     seen, signed = commit.first_seen, commit.signed is not None
-    level = EvidenceLevel(commit.first_seen_by) if commit.first_seen_by else None
+    level = commit.first_seen_by
     return CommitLine(
         id=commit.id,
         roles=_roles_text(commit.roles),

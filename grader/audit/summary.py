@@ -29,7 +29,7 @@ def _of_one(audit: Audit) -> str:
     ]
     open_cases = sum(bool(dossier.decide) for dossier in audit.dossiers)
     last = f"a person must decide about {plural(open_cases, 'team')}" if open_cases else "nothing is open"
-    title = f"{one_line(audit.assignment)}: {plural(len(ordered), 'team')}, deadline {audit.deadline_text}"
+    title = f"{one_line(audit.assignment)}: {plural(len(ordered), 'team')}, deadline {one_line(audit.deadline_text)}"
     return "\n".join([title, *table, f"{last}{':' if questions else ''}", *questions])
 
 
@@ -37,7 +37,7 @@ def _row(dossier: Dossier) -> tuple[str, ...]:
     shown = dossier.shown
     return (
         one_line(dossier.team),
-        short(shown.commit) if shown.commit else "none",
+        one_line(short(shown.commit)) if shown.commit else "none",
         f"{shown.days_late} d" if shown.days_late else "-",
         shown.evidence.level.value if shown.evidence.level else "-",
         str(sum(flag.kind == "flag" for flag in dossier.flags)),

@@ -136,7 +136,9 @@ def _lane(axis: Axis, lane: Lane, height: float) -> Iterable[Markup]:
     yield line((LEFT, height), (RIGHT, height), "grid")
     if not lane.marks:
         yield label((LEFT + MARGIN, height - 4), "none", anchor="start")
-    for mark in sorted(lane.marks, key=lambda one: one.main):
+    # Marks that would lie on each other are drawn once; those of the branch that counts last, on top.
+    drawn = {(mark.main, round(axis.place(mark.time))): mark for mark in lane.marks}
+    for mark in sorted(drawn.values(), key=lambda one: one.main):
         yield _mark(axis, mark, lane.css_class, height)
     yield from _names(axis, lane.marks, height)
 

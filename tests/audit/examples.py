@@ -36,7 +36,7 @@ def commit_facts(number, when, **changed):
         "authored": when,
         "committed": when,
     }
-    seen = {"first_seen": when + HOUR, "first_seen_by": "B"}
+    seen = {"first_seen": when + HOUR, "first_seen_by": EvidenceLevel.OWN_SNAPSHOT}
     return CommitFacts(id=oid(number), **(made | seen | changed))
 
 

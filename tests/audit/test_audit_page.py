@@ -1,0 +1,185 @@
+"""The audit's page: what it says, in which order, and that nothing on it can run."""
+
+import html
+
+import pytest
+
+from grader.audit.moments import DAY_S
+from grader.audit.page import audit_page
+from grader.audit.records import Flag, Rewrite, Share
+from grader.records import Decision, EvidenceLevel
+from tests.audit.examples import audit, commit_facts, crowded, dossier, oid, sighting, snapshot
+from tests.collect.lab import HOUR, T
+from tests.report.poison import HOSTILE, poisoned
+from tests.report.reading import Page, assert_accessible, assert_inert
+
+LARGEST_TEAM_KIB = 60
+"""Of a page, for each team, however much there is to say of it."""
+
+
+def page(*dossiers, **changed):
+    return audit_page(audit(*dossiers, **changed), json_name="a1.json")
+
+
+def words(source):
+    """What people read, on one line."""
+    return " ".join(Page(source).text.split())
+
+
+def of_decision(decision, level=EvidenceLevel.OWN_SNAPSHOT, commit=1, **changed):
+    return dossier(decision.value, ruling=snapshot(commit, decision, level, **changed))
+
+
+@pytest.mark.parametrize(
+    "source", [page(), page(dossier()), page(crowded(), dossier("t2"))], ids=("empty", "one", "two")
+)
+def test_a_page_is_inert_and_accessible(source):
+    assert_inert(source)
+    assert_accessible(source)
+
+
+def test_an_empty_class_is_said():
+    assert "There are no teams." in words(page())
+    assert "Nothing is open" in words(page())
+
+
+def test_the_head_names_course_deadline_in_both_zones_ledger_and_version():
+    said = words(page(dossier(), clock="our clock was 0.2 s ahead"))
+    for part in (
+        "Generative models",
+        "Deadline audit: Language models",
+        "2024-10-01 23:59:59 -04:00 America/Toronto 2024-10-02 03:59:59 UTC",
+        "grader 0",
+        "3 rounds",
+        "ab" * 32,
+        "our clock was 0.2 s ahead",
+        "A person must decide 0",
+        "CONFIRMED 1",
+        "B: a snapshot that we took ourselves 1",
+    ):
+        assert part in said
+
+
+def test_teams_that_need_a_person_come_first_and_the_others_stay_in_order():
+    teams = (
+        dossier("settled"),
+        of_decision(Decision.CLAIMED_ONLY, EvidenceLevel.DATES_ONLY),
+        dossier("flagged", flags=(Flag(detector="d", kind="flag", text="x", base_rate="y"),)),
+        dossier("settled-too"),
+        of_decision(Decision.REWRITTEN),
+        of_decision(Decision.UNREACHABLE, None, None, problem_is_ours=True, problem="not reached"),
+        of_decision(Decision.NO_COMMIT, None, None, problem="no submission"),
+    )
+    source = page(*teams)
+    ids = {one["id"]: None for one in Page(source).all("h2")}
+    headings = [part.split("</h2>")[0].split(">")[-1] for part in source.split('<h2 id="team-')[1:]]
+    assert headings == [
+        f"Team {name}"
+        for name in (
+            "UNREACHABLE",
+            "REWRITTEN",
+            "flagged",
+            "NO-COMMIT",
+            "CLAIMED-ONLY",
+            "settled",
+            "settled-too",
+        )
+    ]
+    assert [f"team-{n}" in ids for n in range(1, 8)] == [True] * 7
+
+
+@pytest.mark.parametrize("decision", Decision)
+def test_every_decision_is_said_in_words_with_an_icon(decision):
+    nothing = decision in {Decision.NO_COMMIT, Decision.UNREACHABLE}
+    source = page(of_decision(decision, commit=None if nothing else 1))
+    assert '<p class="outcome"><span class="said"><svg' in source
+    assert "count" in words(source).partition("Because")[0].rpartition("Team")[2] or nothing
+
+
+@pytest.mark.parametrize("level", [*EvidenceLevel, None])
+def test_every_level_says_what_it_proves_and_what_it_leaves_open(level):
+    said = words(page(of_decision(Decision.CONFIRMED, level)))
+    proves, _, rest = said.partition("What this evidence proves")[2].partition("What it leaves open")
+    assert len(proves) > 20
+    assert len(rest) > 10
+
+
+def test_what_was_graded_and_what_the_rule_says_today_are_told_apart_loudly():
+    said = words(page(dossier(graded=snapshot(7))))
+    assert "The rule says something else today." in said
+    assert f"graded was commit {oid(7)[:10]}; on the evidence of today the rule takes commit" in said
+    assert "not in our mirror" in said
+    assert "says something else" not in words(page(dossier(graded=snapshot(1))))
+
+
+def test_lateness_of_the_same_commit_is_a_difference_too():
+    assert dossier(graded=snapshot(1, days_late=1)).decide
+    assert not dossier(graded=snapshot(1)).decide
+
+
+def test_a_team_that_could_not_be_examined_says_why_and_has_no_timeline():
+    source = page(
+        dossier(
+            ruling=snapshot(None, Decision.UNREACHABLE),
+            problem="the mirror is damaged",
+            timeline=(),
+            commits=(),
+        )
+    )
+    assert "this team could not be examined: the mirror is damaged" in words(source)
+    assert "<desc" not in source
+
+
+def test_every_flag_stands_with_how_often_honest_work_shows_it():
+    flag = Flag(detector="d", kind="flag", text="dated before its parent", base_rate="0 of 4,426 commits")
+    said = words(page(dossier(flags=(flag,))))
+    assert "dated before its parent flag; in honest work: 0 of 4,426 commits" in said
+    assert "context for a person, never a verdict" in said
+
+
+def test_shares_are_context_and_rewrites_are_told():
+    share = Share(author="Ada <a@x>", commits=3, co_authored=1, lines_added=10, lines_removed=2, member="ada")
+    lost = Rewrite(old=oid(5), new=oid(6), matched_by="tree", text="commit 5 became commit 6")
+    said = words(page(dossier(shares=(share,), rewritten=("rewritten after",), rewrites=(lost,))))
+    assert "Who contributed: context, never a mark" in said
+    assert "Ada <a@x> ada 3 1 10 2" in said
+    assert "What the branch no longer has rewritten after commit 5 became commit 6" in said
+
+
+def test_dates_beyond_every_calendar_are_shown_as_seconds():
+    source = page(dossier(commits=(commit_facts(1, 999_999_999_999, roles=("ruled",)),)))
+    assert "999999999999 s after 1970" in words(source)
+
+
+def test_what_is_cut_is_said_with_where_it_is():
+    source = page(crowded())
+    said = words(source)
+    assert "80 more sightings: all are in the JSON." in said
+    assert "1036 more commits: all are in the JSON." in said
+    assert "a1.json" in said
+    assert source.count('<li class="off-paper">') > 10
+
+
+def test_a_timeline_is_told_in_words_and_has_its_table():
+    said = words(page(dossier(timeline=(sighting(1, T - HOUR), sighting(1, T + 3 * DAY_S)))))
+    assert "B: seen by us: 1 mark before the deadline, the last 1 h before it; 1 mark after it" in said
+    assert "2024-10-01 23:00:00 -04:00 2024-10-02 03:00:00 UTC 1 h before main" in said
+
+
+def test_a_hostile_text_in_every_field_stays_inert():
+    source = page(poisoned(crowded()), **dict.fromkeys(("course", "term", "title", "clock"), HOSTILE))
+    assert_inert(source)
+    assert_accessible(source)
+    assert "<script" not in source
+    assert "\\u202e" in html.unescape(source)
+    assert "{{ 7 * 7 }}" in html.unescape(source)
+
+
+def test_hostile_and_harmless_pages_differ_in_words_alone():
+    assert Page(page(poisoned(crowded()))).shape == Page(page(poisoned(crowded(), "harmless" * 9))).shape
+
+
+def test_twenty_crowded_teams_make_a_page_of_bounded_size():
+    source = page(*(crowded(f"t{n}") for n in range(20)))
+    assert len(source.encode()) < 20 * LARGEST_TEAM_KIB * 1024
+    assert source.count("To verify, in the exported folder") == 20
