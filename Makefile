@@ -4,7 +4,7 @@ VENV        := .venv
 BIN         := $(VENV)/bin
 CONSTRAINTS ?= constraints.txt
 PACKAGES    := bwrap:bubblewrap git:git
-SERVICES    := /usr/bin/gpg:gnupg /usr/bin/gpgv:gpgv /usr/lib/postgresql/*/bin/initdb:postgresql /usr/sbin/slurmctld:slurm-wlm /bin/busybox:busybox /usr/bin/openssl:openssl
+SERVICES    := /usr/bin/gpg:gnupg /usr/bin/gpgv:gpgv /usr/lib/postgresql/*/bin/initdb:postgresql /usr/sbin/slurmctld:slurm-wlm /bin/busybox:busybox /usr/bin/openssl:openssl /usr/bin/chromium:chromium
 
 .DEFAULT_GOAL := help
 .PHONY: help install system services demo test lint types layers unit clean
