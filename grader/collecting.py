@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from grader.collect.collector import Collected, Collector, not_collected
 from grader.collect.watch import moments
+from grader.collect.witness import Looked
 from grader.course.model import Assignment
 from grader.errors import GraderError
 from grader.examine.events import About
@@ -21,17 +22,17 @@ PUSH_RECORDS = "push_records"
 """Folder beside course.toml with what forges, or people, say of pushes."""
 
 
-def look(run: Run) -> dict[str, str]:
-    """Look at every repository once and keep what is seen, as evidence; returns team → problem.
+def look(run: Run) -> Looked:
+    """Look at every repository once and keep what is seen, as evidence.
 
-    Also while a run grades: only the looking itself goes by turns, and it never waits long.
+    Also while a run grades, or a watch runs: only the looking itself goes by turns.
     """
     return _look(run, collector_of(run), run.roster.teams)
 
 
-def _look(run: Run, collector: Collector, teams: Sequence[Team]) -> dict[str, str]:
+def _look(run: Run, collector: Collector, teams: Sequence[Team]) -> Looked:
     deadlines = moments(run.tree.course, run.tree.assignments(), teams)
-    return dict(collector.look(teams, boundaries={one.time for one in deadlines}).problems)
+    return collector.look(teams, boundaries={one.time for one in deadlines})
 
 
 def harvest_push_records(run: Run) -> dict[str, str]:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from grader.collect.clock import skews
 from grader.collect.ledger import TURN, Ledger
 from grader.collecting import collector_of
 from grader.course.tree import CourseTree
@@ -22,6 +23,7 @@ from grader.records import Decision, EvidenceLevel
 from grader.run import Run
 from grader.store import Store
 from grader.watching import Pace, Watch
+from tests.collect.https_lab import Forge, authority
 from tests.collect.lab import TORONTO, Repository
 
 DEADLINE = "2025-06-10 23:59"
@@ -84,6 +86,11 @@ class Desk:
         (self.root / "course.toml").write_text(
             "\n".join([plain, "[late]", "enabled = false", "[collect.watch]", *lines])
         )
+
+    def only_over_https(self, url):
+        page = self.root / "course.toml"
+        page.write_text(page.read_text().replace('protocols = ["file"]', 'protocols = ["https"]'))
+        self.write("roster.csv", ["student", "name", "team", "repo_url"], ["ada", "ada", "ada", url])
 
     def deadline(self, text):
         page = self.root / "assignments/t1_toy/assignment.toml"
@@ -321,6 +328,24 @@ def test_once_does_what_is_due_within_a_minute_and_ends(desk):
 
 def test_only_the_assignments_that_are_named_are_watched(desk):
     assert [one.moment.what for one in desk.watch(assignments=["t1"])] == ["t1_toy"]
+
+
+def test_a_clock_that_is_off_by_more_than_two_seconds_is_said_and_recorded(desk, tmp_path, monkeypatch):
+    """The simulated clock is of 2025; the server has the true one."""
+    certificate = authority(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    forge = Forge(tmp_path, certificate, spying=False)
+    desk.repositories["ada"].git("update-server-info")
+    desk.configure(dense_minutes=0)
+    desk.time.now_s = float(T - 500)
+    desk.only_over_https(forge.url("ada"))
+    try:
+        desk.watch(once=True)
+    finally:
+        forge.close()
+    (skew,) = skews(desk.rounds)
+    assert abs(skew.ahead_s - (T - 500 - time.time())) < 60
+    assert f"s (within 1.0 s) behind that of {skew.host} in round 1" in desk.text
 
 
 # With real time.

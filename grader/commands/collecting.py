@@ -31,12 +31,23 @@ def collect(assignments: tuple[str, ...], *, watch: bool, once: bool, **options:
         )
     if watch:
         sys.exit(_watched(assignments, once=once, **options))
-    from grader import pipeline
+    sys.exit(_looked(**options))
 
-    problems = pipeline.look(opened_run(**options))
-    for team, problem in problems.items():
+
+def _looked(**options: Any) -> int:
+    from grader.collect.clock import skews
+    from grader.pipeline import look
+
+    run = opened_run(**options)
+    looked = look(run)
+    for team, problem in looked.problems.items():
         click.echo(f"{team}: {problem}")
-    sys.exit(PERSON_NEEDED if problems else OK)
+    if looked.round is not None:
+        for skew in skews([looked.round]):
+            if skew.is_large:
+                click.echo(skew.text(run.tree.course.time_zone))
+        click.echo(f"round {looked.round.number}, ledger head {looked.round.sha256}")
+    return PERSON_NEEDED if looked.problems else OK
 
 
 def _watched(assignments: tuple[str, ...], *, once: bool, **options: Any) -> int:
