@@ -210,12 +210,19 @@ class Desk:
     def __init__(self, folder: Path, course: Course, now: int = T + 30 * DAY) -> None:
         self.state = folder / "state"
         self.records = folder / "push_records"
+        self.keys = folder / "forge_keys"
         self.course = course
         self.clock = Clock(now)
 
     @property
     def collector(self) -> Collector:
-        return Collector(self.course, state=self.state, push_records=self.records, clock=self.clock)
+        return Collector(
+            self.course,
+            state=self.state,
+            push_records=self.records,
+            clock=self.clock,
+            forge_keys=self.keys,
+        )
 
     def observe(self, *teams: Team, at: int | None = None) -> dict[str, str]:
         self.clock.now = self.clock.now if at is None else at
