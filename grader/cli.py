@@ -141,16 +141,19 @@ def validate(course: Path | None) -> None:
 @click.argument("folder", type=EXISTING, default=".")
 @course_option
 @click.option("--task", default="", help="Only the checks of this task; by default those of all tasks.")
+@click.option(
+    "--ask-server", is_flag=True, help="Ask the server of the repository, with your git, what it has."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON.")
 @reported
-def check(folder: Path, course: Path | None, task: str, *, as_json: bool) -> None:
-    """(Students) Run the public checks on FOLDER, and say which commit would count now and how late it is.
+def check(folder: Path, course: Path | None, task: str, *, ask_server: bool, as_json: bool) -> None:
+    """(Students) Run the public checks on FOLDER, and say which commit would count now and how sure that is.
 
     Runs your code without isolation, on your own machine, as pytest would. Example: grader check --task vae
     """
     from grader.self_check import self_check
 
-    found = self_check(folder, course=course, task=task)
+    found = self_check(folder, course=course, task=task, ask_server=ask_server)
     click.echo(found.model_dump_json(indent=2) if as_json else found.text())
     sys.exit(OK if found.all_passed else PERSON_NEEDED)
 

@@ -1,6 +1,6 @@
-"""A student's folder and the deadline in; which commit would be collected now and how late it is, out.
+"""A student's folder and the deadline in; which commit would count now, and how sure that is, out in words.
 
-What is said rests on the dates that the commits carry; the grader has better evidence where there is some.
+What is said rests on what this computer knows; what counts in the end is what the server had at the deadline.
 """
 
 import time
@@ -9,15 +9,30 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-import git
-
+from grader.checkout import (
+    Arrival,
+    Changes,
+    Checkout,
+    CheckoutError,
+    Dated,
+    HandIn,
+    arrival,
+    ask_server,
+    read_checkout,
+)
 from grader.collect.late import grace_s, started_days, window_end
 from grader.course.instants import deadline_text, instant_text, wall_clock_to_epoch
-from grader.course.model import Assignment, LatePolicy
+from grader.course.model import Assignment, Course, LatePolicy
 from grader.records import Record
 
 SHORT = 10
 """Digits of a commit that people read."""
+NAMED_FILES = 3
+CLOCK_SKEW_S = 120
+
+_PROOF = "your proof is that the server had it before the deadline, whatever dates the commits carry"
+_LOOK = "Look at the page of your repository, or run `grader check --ask-server`"
+_NOT_HANDED_IN = "a commit that is only on your computer at the deadline is not handed in: push before it"
 
 
 class LateRules(Record):
@@ -25,6 +40,13 @@ class LateRules(Record):
 
     time_zone: str
     late: LatePolicy = LatePolicy()
+    branch: str = ""
+    """That is collected; empty for the default branch of each repository."""
+
+    @classmethod
+    def of(cls, course: Course) -> "LateRules":
+        """What a copy for students is given."""
+        return cls(time_zone=course.time_zone, late=course.late, branch=course.collect.branch)
 
 
 @dataclass(frozen=True)
@@ -68,28 +90,33 @@ class Due:
         return f"{said}, which costs {cost} of the points {late.base}"
 
 
-def hand_in_facts(folder: Path, due: Due | None, *, now: int | None = None) -> list[str]:
+def hand_in_facts(
+    folder: Path, due: Due | None, *, collected: str | None = None, ask: bool = False, now: int | None = None
+) -> list[str]:
     """What a student should know about the state of their repository.
 
     Args:
         folder: the assignment's folder in the student's repository.
         due: None where the copy of the assignment does not say what the clock of the course is.
+        collected: the folder that the course collects, from the top of the repository; None when not known.
+        ask: whether to ask the server, with the student's own git.
         now: seconds since the epoch; by default this moment.
     """
-    try:
-        repository = git.Repo(folder, search_parent_directories=True)
-        head = repository.head.commit
-    except (git.InvalidGitRepositoryError, git.NoSuchPathError):
-        return ["this folder is not in a Git repository, so nothing would be collected"]
-    except ValueError:
-        return ["there is no commit yet, so nothing would be collected"]
     moment = int(time.time()) if now is None else now
-    with repository:
-        return [
-            f"the last commit here is {_named(head, due)}",
-            *_uncommitted(repository),
-            *_pushed(repository, folder, due, moment),
-        ]
+    try:
+        checkout = read_checkout(folder, branch=due.rules.branch if due else "")
+    except CheckoutError as error:
+        return [f"{error}; so nothing can be said about what would be collected"]
+    if checkout.head is None:
+        return ["there is no commit yet, so nothing would be collected; commit, and push"]
+    return [
+        f"the last commit here is {_named(checkout.head, due)}{_ahead_of_clock(checkout.head, moment)}",
+        *_wrong_folder(checkout, collected),
+        *_uncommitted(checkout.changes),
+        *_pushed(checkout, due, moment),
+        *_how_sure(folder, checkout.hand_in, due),
+        *(_server(folder, checkout.hand_in, due, moment) if ask and checkout.hand_in else []),
+    ]
 
 
 def counted(count: int, noun: str) -> str:
@@ -97,59 +124,161 @@ def counted(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def _uncommitted(repository: git.Repo) -> list[str]:
-    diffs = (*repository.index.diff(None), *repository.index.diff("HEAD"))
-    changed = len({diff.a_path or diff.b_path for diff in diffs})
-    new = len(repository.untracked_files)
-    found = [counted(count, f"{kind} file") for count, kind in ((changed, "changed"), (new, "new")) if count]
-    if not found:
-        return ["everything is committed"]
-    verb = "is" if changed + new == 1 else "are"
-    return [f"{' and '.join(found)} {verb} not committed and would not count"]
+def _ahead_of_clock(commit: Dated, now: int) -> str:
+    if commit.date <= now + CLOCK_SKEW_S:
+        return ""
+    return ", which is in the future: set the clock of the computer that made it"
 
 
-def _pushed(repository: git.Repo, folder: Path, due: Due | None, now: int) -> list[str]:
-    """What the branch that is handed in has, and what only this machine has."""
-    if repository.head.is_detached:
-        return ["no branch is checked out; commit on the branch that you hand in"]
-    upstream = repository.active_branch.tracking_branch()
-    if upstream is None or not upstream.is_valid():
-        return ["this branch was never pushed, so nothing of it would be collected; push it"]
-    ahead = sum(1 for _ in repository.iter_commits(f"{upstream.commit.hexsha}..HEAD"))
+def _wrong_folder(checkout: Checkout, collected: str | None) -> list[str]:
+    if collected is None or checkout.folder.casefold() == collected.strip("/").casefold():
+        return []
+    here, there = (f"the folder '{name}'" if name else "the top" for name in (checkout.folder, collected))
+    return [f"this is {here} of the repository, but what is collected is {there}; move your work there"]
+
+
+def _uncommitted(changes: Changes) -> list[str]:
+    found = [
+        f"{counted(len(paths), f'{kind} file')} ({_some(paths)})"
+        for paths, kind in ((changes.changed, "changed"), (changes.new, "new"))
+        if paths
+    ]
+    verb = "is" if len(changes.changed + changes.new) == 1 else "are"
     return [
-        _ahead(ahead, upstream.name, due, now),
-        *(_collected(repository, folder, upstream.commit, due) if due else []),
+        *([f"{' and '.join(found)} {verb} not committed and would not count"] if found else []),
+        *(
+            [f"a merge is not finished: {_some(changes.conflicts)} has conflicts; settle them and commit"]
+            if changes.conflicts
+            else []
+        ),
+        *(
+            [f"{_some(changes.ignored)}: never committed, because .gitignore names it; `git add -f` takes it"]
+            if changes.ignored
+            else []
+        ),
+        *(["everything in this folder is committed"] if not found and not changes.conflicts else []),
     ]
 
 
-def _ahead(ahead: int, upstream: str, due: Due | None, now: int) -> str:
-    if not ahead:
-        return f"everything is pushed to {upstream}"
-    verb = "is" if ahead == 1 else "are"
-    said = f"{counted(ahead, 'commit')} {verb} not pushed and would not count; {upstream} is what would"
+def _some(paths: Sequence[str]) -> str:
+    shown = ["".join(mark if mark.isprintable() else "�" for mark in path) for path in paths[:NAMED_FILES]]
+    more = len(paths) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
+
+
+def _pushed(checkout: Checkout, due: Due | None, now: int) -> list[str]:
+    """What the branch that is handed in has, and what only this computer has."""
+    there = checkout.hand_in
+    if there is None:
+        said = (
+            "nothing was ever pushed from here as far as this computer knows, so nothing would be collected"
+        )
+        return [f"{said}; push (`git push -u origin HEAD`)"]
+    waiting = there.missing and (due is None or now < due.first_late)
+    return [
+        *_branch(checkout, there),
+        _missing(there, due, now),
+        *([_newer(there)] if there.newer else []),
+        *([_collected(checkout, there, due)] if due else []),
+        *([_NOT_HANDED_IN] if waiting else []),
+    ]
+
+
+def _branch(checkout: Checkout, there: HandIn) -> list[str]:
+    branch = there.name.partition("/")[2]
+    if not checkout.branch:
+        return [
+            f"no branch is checked out; what is handed in is the branch '{branch}' (`git switch {branch}`)"
+        ]
+    if checkout.branch != branch and there.is_certain:
+        return [
+            f"you work on the branch '{checkout.branch}', but what is handed in is '{branch}' on the server"
+        ]
+    return []
+
+
+def _missing(there: HandIn, due: Due | None, now: int) -> str:
+    if not there.missing:
+        return f"everything that is committed is in {there.name}, as far as this computer knows"
+    verb = "is" if there.missing == 1 else "are"
+    count = counted(there.missing, "commit")
+    said = f"{count} {verb} only on this computer and would not count: not in {there.name}"
     if due is None or now < due.first_late:
         return said
     return f"{said}. What is pushed now is {due.lateness(now)}"
 
 
-def _collected(repository: git.Repo, folder: Path, tip: git.Commit, due: Due) -> list[str]:
+def _newer(there: HandIn) -> str:
+    """Somebody else pushed, or another computer did."""
+    count = counted(there.newer, "commit")
+    return f"{there.name} has {count} that you have not here; what counts is what is there (`git pull`)"
+
+
+def _how_sure(folder: Path, there: HandIn | None, due: Due | None) -> list[str]:
+    if there is None:
+        return []
+    counts = _counting(there, due)
+    arrived = arrival(folder, there.name, counts.id) if counts else None
+    return [_evidence(counts, arrived, due)]
+
+
+def _counting(there: HandIn | None, due: Due | None) -> Dated | None:
+    """The commit that would be collected, by the dates."""
+    if there is None or due is None:
+        return None
+    chosen = due.chosen([commit.date for commit in there.commits])
+    return None if chosen is None else there.commits[chosen]
+
+
+def _collected(checkout: Checkout, there: HandIn, due: Due) -> str:
     """The commit that brought the folder into the state that would be collected, and how late it is."""
-    within = folder.relative_to(Path(repository.working_dir).resolve()).as_posix()
-    commits = list(repository.iter_commits(tip, paths=within))
-    if not commits:
-        return ["no pushed commit has anything in this folder, so nothing would be collected"]
-    chosen = due.chosen([commit.committed_date for commit in commits])
-    if chosen is None:
-        return [f"the pushed work of this folder is {due.lateness(commits[-1].committed_date)}"]
-    counts = commits[chosen]
-    said = f"commit {_named(counts, due)} is what would be collected of this folder: "
-    newer = [f"; {counted(chosen, 'newer commit')} to it would not count"] if chosen else []
-    return [said + due.lateness(counts.committed_date) + "".join(newer)]
+    if not there.commits:
+        return "no pushed commit has anything in this folder, so nothing would be collected"
+    counts = _counting(there, due)
+    if counts is None:
+        return f"the pushed work of this folder is {due.lateness(there.commits[-1].date)}"
+    newer = there.commits.index(counts)
+    said = (
+        f"commit {_named(counts, due)} is what would be collected of this folder: {due.lateness(counts.date)}"
+    )
+    if newer:
+        said += f"; {counted(newer, 'newer commit')} to it would not count"
+    if checkout.is_shallow:
+        said += "; this clone is shallow, so it may be an older commit that did that"
+    return said
 
 
-def _named(commit: git.Commit, due: Due | None) -> str:
-    if due is None:
-        when = commit.committed_datetime.strftime("%Y-%m-%d %H:%M:%S %z")
-    else:
-        when = instant_text(commit.committed_date, zone=due.rules.time_zone)
-    return f"{commit.hexsha[:SHORT]} of {when}"
+def _evidence(counts: Dated | None, arrived: Arrival | None, due: Due | None) -> str:
+    """How sure all of that is, and what would make it surer."""
+    if counts is None or due is None:
+        return f"how sure: {_PROOF}. {_LOOK}"
+    if arrived is None:
+        return f"how sure: {_PROOF}, which this computer cannot tell. {_LOOK}"
+    when = instant_text(arrived.time, zone=due.rules.time_zone)
+    if arrived.by_push and counts.date < due.first_late <= arrived.time:
+        return (
+            f"not sure: that commit is dated on time, but it was pushed from here at {when}, after the "
+            "deadline; what was not on the server by then is late, whatever dates the commits carry"
+        )
+    how = "pushed from here" if arrived.by_push else "first seen there"
+    return f"how sure: {_PROOF} ({how} at {when}). {_LOOK}"
+
+
+def _server(folder: Path, there: HandIn, due: Due | None, now: int) -> list[str]:
+    try:
+        tip = ask_server(folder, there.name)
+    except CheckoutError as error:
+        return [f"the server could not be asked: {error}"]
+    when = f" at {instant_text(now, zone=due.rules.time_zone)}" if due else ""
+    if tip is None:
+        return [f"the server says that it has no branch '{there.name.partition('/')[2]}'{when}; push it"]
+    said = f"the server has {tip[:SHORT]} in {there.name}{when}"
+    if tip == there.tip:
+        return [f"{said}: what this computer believes is true"]
+    believed = f"this computer believes {there.tip[:SHORT]}: somebody pushed since"
+    return [f"{said}, and {believed}; `git fetch`, and check again"]
+
+
+def _named(commit: Dated, due: Due | None) -> str:
+    zone = due.rules.time_zone if due else "UTC"
+    return f"{commit.id[:SHORT]} of {instant_text(commit.date, zone=zone)}"

@@ -67,13 +67,14 @@ class SelfCheck(Record):
         return [file, *(_line(sign, outcomes) for (sign, _), outcomes in together.items())]
 
 
-def self_check(folder: Path, *, course: Path | None, task: str = "") -> SelfCheck:
+def self_check(folder: Path, *, course: Path | None, task: str = "", ask_server: bool = False) -> SelfCheck:
     """Run the public checks on a folder.
 
     Args:
         folder: the student's folder, with grading.toml in it.
         course: a course tree; None uses the copy in the folder, or the tree that the folder is in.
         task: the id of one task, or the beginning of it; empty for all.
+        ask_server: whether to ask the server of the repository what it has.
 
     Raises:
         ConfigurationError: the folder does not say which assignment it is, or the assignment or the task is
@@ -101,7 +102,10 @@ def self_check(folder: Path, *, course: Path | None, task: str = "") -> SelfChec
         task="".join(tasks),
         outcomes=examination.outcomes,
         notes=examination.notes,
-        repository=(_deadline(assignment, due), *hand_in_facts(folder, due)),
+        repository=(
+            _deadline(assignment, due),
+            *hand_in_facts(folder, due, collected=assignment.folder, ask=ask_server),
+        ),
     )
 
 
@@ -129,7 +133,7 @@ def _assignment_of(folder: Path, course: Path | None) -> tuple[Path, Assignment,
         return kit, at_scale(found, CPU), _rules_of(kit)
     tree = CourseTree.open(course) if course else _tree_around(folder)
     assignment = replace(tree, scale=CPU).assignment(name)
-    rules = LateRules(time_zone=tree.course.time_zone, late=tree.course.late)
+    rules = LateRules.of(tree.course)
     return tree.assignment_dir(assignment.id), assignment, rules
 
 

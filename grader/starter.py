@@ -68,8 +68,8 @@ def _copy_notebook(source: Path, destination: Path) -> None:
 
 
 def _write_rules(tree: CourseTree, destination: Path) -> None:
-    """The zone of the deadline and the late rule, so that a student's own check can tell what is late."""
-    rules = LateRules(time_zone=tree.course.time_zone, late=tree.course.late)
+    """The zone of the deadline, the late rule and the branch, so that a student's own check can use them."""
+    rules = LateRules.of(tree.course)
     destination.parent.mkdir(parents=True, exist_ok=True)
     destination.write_text(tomli_w.dumps(rules.model_dump()), encoding="utf-8")
 

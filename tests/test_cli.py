@@ -205,16 +205,16 @@ def test_check_says_what_would_not_be_collected(grader, student_folder, tmp_path
     repository.index.add(["t1/counting.py"])
     repository.index.commit("start", author=who, committer=who)
     said = grader("check", student_folder).stdout
-    assert "new files are not committed" in said
+    assert "are not committed and would not count" in said
     assert "the deadline is 2025-06-06 23:59:59 America/Toronto, unless you were given another" in said
-    assert "never pushed" in said
+    assert "nothing was ever pushed" in said
     bare = git.Repo.init(tmp_path / "bare.git", bare=True)
     repository.create_remote("origin", str(tmp_path / "bare.git")).push("main", set_upstream=True)
-    assert "everything is pushed to origin/main" in grader("check", student_folder).stdout
+    assert "is in origin/main, as far as this computer knows" in grader("check", student_folder).stdout
     (student_folder / "counting.py").write_text(RIGHT)
     repository.index.add(["t1/counting.py"])
     repository.index.commit("more", author=who, committer=who)
-    assert "1 commit is not pushed" in grader("check", student_folder).stdout
+    assert "1 commit is only on this computer" in grader("check", student_folder).stdout
     repository.close()
     bare.close()
 
