@@ -125,8 +125,8 @@ def _posted(query: bytes, authority: Authority) -> bytes:
     try:
         with _connection(parts, authority.timeout_s) as connection:
             connection.request("POST", target, body=query, headers=headers)
-            response = connection.getresponse()
-            content = response.read(ANSWER_LIMIT_BYTES + 1)
+            with connection.getresponse() as response:
+                content = response.read(ANSWER_LIMIT_BYTES + 1)
     except (OSError, HTTPException, ValueError) as error:
         said = _printable(str(error) or type(error).__name__)
         raise TimestampError(f"time stamp authority {parts.hostname}: {said}") from None
