@@ -39,8 +39,8 @@ from grader.records import Record
 
 __all__ = ["Keys", "SignatureStatus", "SignatureVerdict", "judge", "load_keys", "signed_times", "verdicts"]
 
-SIGNATURE_LIMIT_BYTES = 64 * 1024
-"""Longest signature that is read; those of forges have about 1 KB."""
+SIGNATURE_LIMIT_BYTES = 8 * 1024
+"""Longest signature that is read; those of forges have about 1 KB, and a repository may hold thousands."""
 
 _OVER_BYTES = 0x00
 _PGP = b"-----BEGIN PGP SIGNATURE-----"

@@ -18,6 +18,7 @@ from grader.collect.hardened_git import Git
 from grader.collect.objects import parse_commit, read_history
 from grader.collect.openpgp import read_packets
 from grader.collect.signatures import (
+    SIGNATURE_LIMIT_BYTES,
     Keys,
     SignatureStatus,
     judge,
@@ -271,6 +272,14 @@ def test_the_signature_of_a_repository_with_sha256_ids_is_not_one_of_this_commit
     case = corpus.cases["rsa"]
     raw = signed_commit(case.content, case.armor, b"gpgsig-sha256")
     assert judge("c", raw, corpus.keys, now=NOW).status is S.MALFORMED
+
+
+def test_a_signature_of_another_version_or_of_great_length_is_not_read(corpus: Corpus) -> None:
+    body = b"\x06" + read_packets(read_blocks(corpus.cases["rsa"].armor)[0].data)[0].body[1:]
+    newer = signed_commit(CONTENT, armored(packet(2, body)))
+    assert judge("c", newer, corpus.keys, now=NOW).status is S.UNSUITABLE
+    padded = signed_commit(CONTENT, corpus.cases["rsa"].armor + b"\n" * SIGNATURE_LIMIT_BYTES + b"-")
+    assert judge("c", padded, corpus.keys, now=NOW).status is S.MALFORMED
 
 
 def test_what_was_signed_is_the_commit_without_its_signature_byte_by_byte(corpus: Corpus) -> None:
