@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from grader.collect.anchoring import anchor_now, authority_of
 from grader.collect.collector import Collected, Collector, not_collected
 from grader.collect.watch import moments
 from grader.collect.witness import Looked
@@ -33,6 +34,16 @@ def look(run: Run) -> Looked:
 def _look(run: Run, collector: Collector, teams: Sequence[Team]) -> Looked:
     deadlines = moments(run.tree.course, run.tree.assignments(), teams)
     return collector.look(teams, boundaries={one.time for one in deadlines})
+
+
+def stamp(run: Run) -> str:
+    """Have the last round stamped, where the course names an authority; why it was not, or an empty text.
+
+    Raises:
+        StoreError: the ledger is damaged.
+    """
+    authority = authority_of(run.tree.course.collect, run.tree.root)
+    return anchor_now(run.store.root, authority).problem if authority is not None else ""
 
 
 def harvest_push_records(run: Run) -> dict[str, str]:

@@ -27,7 +27,7 @@ from grader.collect.watch import (
     next_after,
     unseen,
 )
-from grader.collecting import collector_of
+from grader.collecting import collector_of, stamp
 from grader.course.instants import deadline_text, instant_text
 from grader.errors import ConfigurationError, StateInUse
 from grader.run import Run
@@ -46,6 +46,8 @@ RETRY_S = 30
 """Wait after a round that could not be written, because the disk is full, say."""
 SOON_S = 60
 """A watch that looks once waits so long for the next instant: cron starts it every minute."""
+STAMP_S = 60
+"""Time without a look that a time stamp needs, so that a slow authority delays none."""
 NAMED_TEAMS = 10
 """Teams that a line names."""
 
@@ -95,6 +97,7 @@ class Watch:
     _said: dict[str, str] = field(default_factory=dict)
     _is_stale: bool = False
     """Whether course and class are to be read anew, once nobody waits to be looked at."""
+    _wants_stamp: bool = False
 
     def watch(self, *, once: bool = False) -> tuple[Coverage, ...]:
         """Look around and at every deadline until the last one is past.
@@ -124,6 +127,7 @@ class Watch:
                     plan = self._renewed(plan)
                 else:
                     upcoming = next_after(planned, self._now())
+                    self._stamp(plan, upcoming)
                     if upcoming is None or (once and upcoming.time - self._now() > SOON_S):
                         return self._known(plan, upcoming)
                     self._say_once(plan, "next", _next_text(upcoming, plan.zone))
@@ -191,6 +195,16 @@ class Watch:
             else:
                 self._said.pop(f"team {team.id}", None)
 
+    def _stamp(self, plan: _Plan, upcoming: Instant | None) -> None:
+        """Have the round of a deadline stamped, where there is an authority; if it fails, the next round."""
+        if not self._wants_stamp or (upcoming is not None and upcoming.time - self._now() < STAMP_S):
+            return
+        self._wants_stamp = False
+        if problem := stamp(plan.run):
+            self._say_once(plan, "stamp", f"no time stamp: {problem}; the next round is stamped instead")
+        else:
+            self._said.pop("stamp", None)
+
     def _tell(self, plan: _Plan, one: Round, waiting: Sequence[Instant]) -> None:
         moved = self._remember(plan, one)
         known = {team.id for team in plan.run.roster.teams}
@@ -205,7 +219,9 @@ class Watch:
             times = [line.time for line in one.lines if line.team in moment.teams]
             if times and one.time < moment.time <= max(times):
                 self._say(plan, f"this round ran over {_deadline(moment, plan.zone)}; looking again now")
-        if passed := [name for instant in waiting for name in instant.deadline_of]:
+        passed = [name for instant in waiting for name in instant.deadline_of]
+        self._wants_stamp |= bool(passed) or "stamp" in self._said
+        if passed:
             names = ", ".join(passed)
             self._say(
                 plan, f"{names}: time is up; post this head where nobody can change it, such as the LMS"

@@ -36,6 +36,7 @@ def collect(assignments: tuple[str, ...], *, watch: bool, once: bool, **options:
 
 def _looked(**options: Any) -> int:
     from grader.collect.clock import skews
+    from grader.collecting import stamp
     from grader.pipeline import look
 
     run = opened_run(**options)
@@ -47,6 +48,8 @@ def _looked(**options: Any) -> int:
             if skew.is_large:
                 click.echo(skew.text(run.tree.course.time_zone))
         click.echo(f"round {looked.round.number}, ledger head {looked.round.sha256}")
+        if problem := stamp(run):
+            click.echo(f"no time stamp: {problem}; the next round is stamped instead", err=True)
     return PERSON_NEEDED if looked.problems else OK
 
 

@@ -64,7 +64,8 @@ class CollectPolicy(Record):
     watch: WatchPolicy = WatchPolicy()
     """When `grader collect --watch` looks; see below."""
     timestamp_authority: Annotated[str, Field(pattern=r"^(https?://[!-~]+)?$")] = ""
-    """Address of an RFC 3161 authority that is asked to stamp the ledger after each round; empty for none."""
+    """Address of an RFC 3161 authority that stamps the ledger when a deadline has passed, and whenever `grader
+    collect` has looked; empty for none."""
     timestamp_ca: str = ""
     """PEM file with that authority's root certificate, beside course.toml or absolute."""
 
