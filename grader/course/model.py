@@ -49,8 +49,8 @@ class CollectPolicy(Record):
     """Branches that are pointed out beside the one that counts: those with newer work, any with work that it
     has not, or none. They never count."""
     forges: dict[str, Literal["github", "gitlab", "gitea", "reflog", "none"]] = Field(default_factory=dict)
-    """Whose API tells of pushes, by host: 'gitea' is Forgejo too, 'none' asks nobody; github.com, gitlab.com and
-    codeberg.org are known. `file = "reflog"` trusts the logs of repositories on this machine."""
+    """Whose API tells of pushes, by host: 'gitea' is Forgejo too, 'none' asks nobody; github.com, gitlab.com
+    and codeberg.org are known. `file = "reflog"` trusts the logs of repositories on this machine."""
     blob_limit_mib: Positive = 25
     """Largest single file that is taken."""
     tree_limit_mib: Positive = 200
@@ -64,8 +64,8 @@ class CollectPolicy(Record):
     watch: WatchPolicy = WatchPolicy()
     """When `grader collect --watch` looks; see below."""
     timestamp_authority: Annotated[str, Field(pattern=r"^(https?://[!-~]+)?$")] = ""
-    """Address of an RFC 3161 authority that stamps the ledger when a deadline has passed, and whenever `grader
-    collect` has looked; empty for none."""
+    """Address of an RFC 3161 authority that stamps the ledger when a deadline has passed, and whenever
+    `grader collect` has looked; empty for none."""
     timestamp_ca: str = ""
     """PEM file with that authority's root certificate, beside course.toml or absolute."""
 
