@@ -69,13 +69,19 @@ class _Plan:
 
     run: Run
     deadlines: tuple[Moment, ...]
+    _instants: dict[int, tuple[Instant, ...]] = field(default_factory=dict, init=False, compare=False)
 
     @property
     def zone(self) -> str:
         return self.run.tree.course.time_zone
 
     def instants(self, durations_s: Sequence[int]) -> tuple[Instant, ...]:
-        return instants(self.deadlines, self.run.tree.course.collect.watch, lead_s=lead_s(durations_s))
+        """When to look; laid out before the wait, so that nothing is left to do as time is up."""
+        lead = lead_s(durations_s)
+        if lead not in self._instants:
+            policy = self.run.tree.course.collect.watch
+            self._instants[lead] = instants(self.deadlines, policy, lead_s=lead)
+        return self._instants[lead]
 
 
 @dataclass(kw_only=True)
@@ -218,7 +224,10 @@ class Watch:
         for moment in plan.deadlines:
             times = [line.time for line in one.lines if line.team in moment.teams]
             if times and one.time < moment.time <= max(times):
-                self._say(plan, f"this round ran over {_deadline(moment, plan.zone)}; looking again now")
+                self._say(
+                    plan,
+                    f"this round ran over {_deadline(moment, plan.zone)}; whoever was seen before is looked at again",
+                )
         passed = [name for instant in waiting for name in instant.deadline_of]
         self._wants_stamp |= bool(passed) or "stamp" in self._said
         if passed:

@@ -266,7 +266,10 @@ def test_a_round_that_runs_over_the_deadline_leaves_nobody_unseen_on_either_side
 
     monkeypatch.setattr(desk.time, "clock", ticking)
     (known,) = desk.watch()
-    assert "this round ran over t1_toy (2025-06-10 23:59:59 America/Toronto); looking again now" in desk.text
+    assert (
+        "this round ran over t1_toy (2025-06-10 23:59:59 America/Toronto); whoever was seen before is looked at again"
+        in desk.text
+    )
     first, second = desk.rounds
     early = {line.team for line in first.lines if line.time < T and line.team != "@clock"}
     assert early == {"ada"}
