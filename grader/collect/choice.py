@@ -126,11 +126,11 @@ def choose(case: Case) -> Choice:
 
 def _settled(case: Case, ruling: Ruling) -> Choice:
     """The ruling as a choice. Candidates that agree about the assignment's folder need nobody to decide."""
-    if not ruling.candidates:
+    if not ruling.for_a_person:
         return Choice(case, ruling.evidence, ruling.commit)
     trees = case.trees(ruling.candidates)
     found = {trees.get(candidate) for candidate in ruling.candidates}
-    if len(ruling.candidates) == 1 or len(found) != 1:
+    if len(ruling.candidates) < 2 or len(found) != 1:
         return Choice(case, ruling.evidence, None, for_a_person=True)
     said = f"{ruling.evidence.explanation}, but the {case.folder_text} is the same in all of them"
     return Choice(case, ruling.evidence.model_copy(update={"explanation": said}), ruling.candidates[0])

@@ -5,7 +5,7 @@ choice the course has made it beforehand, in `[collect.decisions]`, and the expl
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from grader.collect.deadline import Bracket, Deadline, bracket, short
 from grader.collect.history import History
@@ -18,8 +18,10 @@ class Ruling:
 
     commit: str | None
     evidence: Evidence
+    for_a_person: bool = False
+    """True when only a person may choose; then no commit counts yet."""
     candidates: tuple[str, ...] = ()
-    """What a person has to choose from; empty when nobody has to."""
+    """What that person has to choose from, as far as it is known."""
 
 
 def rule(history: History, *, ref: str, tip: str | None, deadline: Deadline) -> Ruling:
@@ -185,7 +187,7 @@ def _gap_ruling(
 ) -> Ruling:
     flags = (_dated_on_time_seen_late(found, found.newer),)
     ruling = _ruling(found, commit, Decision.GAP, level, explanation, flags=flags)
-    return Ruling(ruling.commit, ruling.evidence, tuple(candidates))
+    return replace(ruling, for_a_person=bool(candidates), candidates=tuple(candidates))
 
 
 def _several(found: Bracket, heads: Sequence[str], explanation: str) -> Ruling:
@@ -207,7 +209,7 @@ def _for_a_person(
     flags: tuple[str, ...] = (),
 ) -> Ruling:
     ruling = _ruling(found, None, decision, level, explanation, flags=flags)
-    return Ruling(None, ruling.evidence, tuple(candidates))
+    return replace(ruling, for_a_person=True, candidates=tuple(candidates))
 
 
 def _ruling(

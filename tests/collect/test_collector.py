@@ -614,3 +614,13 @@ def test_dates_alone_are_for_a_person_where_the_course_says_so(repository, tmp_p
     snapshot = collected(desk, repository).snapshot
     assert (snapshot.commit, snapshot.tree, snapshot.problem_is_ours) == (None, None, True)
     assert snapshot.evidence.claimed == (repository.commits["c1"],)
+
+
+def test_a_record_that_only_shows_the_removal_of_the_branch_costs_no_marks(repository, desk):
+    repository.commit("c1", T - HOUR)
+    repository.point("main", "c1")
+    record_pushes(
+        desk, (repository.commits["c1"], None, T - HOUR), (None, repository.commits["c1"], T + HOUR)
+    )
+    snapshot = collected(desk, repository).snapshot
+    assert (snapshot.evidence.decision, snapshot.problem_is_ours) == (Decision.AMBIGUOUS, True)
