@@ -221,14 +221,13 @@ class Watch:
             f"round {one.number}: {len(tried) - len(lost)} of {_count(len(tried), 'team')} seen, "
             f"{moved} moved, {len(lost)} unreachable; ledger head {one.sha256}",
         )
+        passed = [name for instant in waiting for name in instant.deadline_of]
         for moment in plan.deadlines:
             times = [line.time for line in one.lines if line.team in moment.teams]
             if times and one.time < moment.time <= max(times):
-                self._say(
-                    plan,
-                    f"this round ran over {_deadline(moment, plan.zone)}; whoever was seen before is looked at again",
-                )
-        passed = [name for instant in waiting for name in instant.deadline_of]
+                over = _deadline(moment, plan.zone)
+                self._say(plan, f"this round ran over {over}; whoever was seen before is looked at again")
+                passed += [moment.what] if moment.time <= min(times) else []
         self._wants_stamp |= bool(passed) or "stamp" in self._said
         if passed:
             names = ", ".join(passed)
