@@ -1,9 +1,10 @@
-"""The histories of docs/deadlines.md, built with real git, and the ruling on each."""
+"""What the rule says beside the table of histories: bounds, tolerance, policy of the course, odd dates, words."""
 
 import pytest
 
 from grader.collect.deadline import Deadline
 from grader.collect.ruling import rule
+from grader.course.decision_policy import DecisionPolicy
 from grader.records import Decision, EvidenceLevel, Sighting
 from tests.collect.lab import DAY, HOUR, MAIN, Repository, T
 
@@ -40,129 +41,11 @@ def linear(repository):
     repository.commit("c3", T + 2 * HOUR, ["c2"])
 
 
-def test_linear_history_without_any_witness_is_claimed_by_its_dates_only(repository):
-    linear(repository)
-    taken, evidence = ruled(repository, "c3")
-    assert (taken, evidence.decision, evidence.level) == (
-        "c2",
-        Decision.CLAIMED_ONLY,
-        EvidenceLevel.DATES_ONLY,
-    )
-    assert evidence.proven is None
-    assert "only the dates that the commits carry themselves" in evidence.explanation
-
-
-def test_linear_history_with_push_records_is_confirmed(repository):
-    linear(repository)
-    pushes = [repository.push(None, "c2", T - HOUR), repository.push("c2", "c3", T + 2 * HOUR)]
-    taken, evidence = ruled(repository, "c3", pushes=pushes)
-    assert (taken, evidence.decision, evidence.level) == ("c2", Decision.CONFIRMED, EvidenceLevel.PUSH_RECORD)
-    assert [sighting.time for sighting in evidence.sightings] == [T - HOUR]
-
-
-def test_our_own_look_right_before_the_deadline_confirms(repository):
-    linear(repository)
-    taken, evidence = ruled(repository, "c3", seen=[looked(repository, "c2", T - 5)])
-    assert (taken, evidence.decision, evidence.level) == (
-        "c2",
-        Decision.CONFIRMED,
-        EvidenceLevel.OWN_SNAPSHOT,
-    )
-
-
-def test_a_commit_at_the_last_second_is_on_time_and_one_second_later_is_not(repository):
-    repository.commit("c1", T - 2 * HOUR)
-    repository.commit("c2", T - 1, ["c1"])
-    repository.commit("c3", T, ["c2"])
-    assert ruled(repository, "c3")[0] == "c2"
-
-
-def test_three_commits_in_one_second_give_the_last(repository):
-    repository.commit("c1", T - HOUR)
-    repository.commit("c2", T - HOUR, ["c1"])
-    repository.commit("c3", T - HOUR, ["c2"])
-    assert ruled(repository, "c3")[0] == "c3"
-
-
-def test_pushed_on_time_then_amended_after_the_deadline_counts_as_it_was(repository):
-    repository.commit("c1", T - 5 * HOUR)
-    repository.commit("c2", T - 2 * HOUR, ["c1"])
-    repository.commit("amended", T + 3 * HOUR, ["c1"], authored=T - 2 * HOUR)
-    pushes = [repository.push("c1", "c2", T - 2 * HOUR), repository.push("c2", "amended", T + 3 * HOUR)]
-    taken, evidence = ruled(repository, "amended", pushes=pushes)
-    assert (taken, evidence.decision) == ("c2", Decision.REWRITTEN)
-    assert repository.name_of(evidence.claimed[0]) == "c1"
-    assert "the branch was rewritten or removed after the deadline" in evidence.flags
-
-
-def test_everything_rebased_after_the_deadline_counts_as_it_was(repository):
-    repository.commit("c1", T - 50 * HOUR)
-    repository.commit("c2", T - 20 * HOUR, ["c1"])
-    repository.commit("c3", T - 2 * HOUR, ["c2"])
-    repository.commit("c2r", T + 3 * HOUR, ["c1"], authored=T - 20 * HOUR)
-    repository.commit("c3r", T + 3 * HOUR + 1, ["c2r"], authored=T - 2 * HOUR)
-    taken, evidence = ruled(repository, "c3r", seen=[looked(repository, "c3", T - HOUR)])
-    assert (taken, evidence.decision) == ("c3", Decision.REWRITTEN)
-
-
-def test_a_forged_date_put_in_place_by_force_does_not_replace_what_was_pushed(repository):
-    linear(repository)
-    repository.commit("late", T + HOUR, ["c2"])
-    repository.commit("forged", T - 300, ["c2"])
-    pushes = [repository.push("c1", "c2", T - HOUR), repository.push("c2", "forged", T + HOUR)]
-    taken, evidence = ruled(repository, "forged", pushes=pushes)
-    assert (taken, evidence.decision) == ("c2", Decision.GAP)
-    assert [repository.name_of(head) for head in evidence.claimed] == ["forged"]
-    assert any(
-        "dated before the deadline, first seen on the branch after it" in flag for flag in evidence.flags
-    )
-
-
-def test_a_forged_date_on_top_of_an_honest_late_commit_is_late_without_any_witness(repository):
-    linear(repository)
-    repository.commit("forged", T - 300, ["c3"])
-    repository.commit("x", T + 30 * HOUR, ["forged"])
-    assert ruled(repository, "x")[0] == "c2"
-
-
 def merged_after_the_deadline(repository):
     repository.commit("c1", T - 50 * HOUR)
     repository.commit("alice", T - 3 * HOUR, ["c1"])
     repository.commit("bob", T - HOUR, ["c1"])
     repository.commit("merge", T + 2 * HOUR, ["alice", "bob"])
-
-
-def test_a_branch_merged_after_the_deadline_leaves_what_main_held(repository):
-    merged_after_the_deadline(repository)
-    pushes = [repository.push("c1", "alice", T - 3 * HOUR), repository.push("alice", "merge", T + 2 * HOUR)]
-    taken, evidence = ruled(repository, "merge", pushes=pushes)
-    assert (taken, evidence.decision) == ("alice", Decision.CONFIRMED_OTHER_HEADS)
-    assert {repository.name_of(head) for head in evidence.claimed} == {"alice", "bob"}
-
-
-def test_a_branch_merged_after_the_deadline_is_for_a_person_when_nothing_is_proven(repository):
-    merged_after_the_deadline(repository)
-    taken, evidence = ruled(repository, "merge")
-    assert (taken, evidence.decision) == (None, Decision.AMBIGUOUS)
-    assert {repository.name_of(head) for head in evidence.claimed} == {"alice", "bob"}
-
-
-def test_the_first_parent_of_a_late_pull_is_not_taken_for_what_was_pushed(repository):
-    repository.commit("c1", T - 50 * HOUR)
-    repository.commit("alice", T - 3 * HOUR, ["c1"])
-    repository.commit("unpushed", T - 5 * HOUR, ["c1"])
-    repository.commit("pull", T + HOUR, ["unpushed", "alice"])
-    pushes = [repository.push("c1", "alice", T - 3 * HOUR), repository.push("alice", "pull", T + HOUR)]
-    taken, evidence = ruled(repository, "pull", pushes=pushes)
-    assert (taken, evidence.decision) == ("alice", Decision.CONFIRMED_OTHER_HEADS)
-
-
-def test_a_clock_that_fell_back_to_the_year_2000_costs_nothing(repository):
-    repository.commit("c1", T - 30 * DAY)
-    repository.commit("c2", T - 20 * DAY, ["c1"])
-    repository.commit("c3", 946_684_800, ["c2"])
-    repository.commit("c4", 946_684_900, ["c3"])
-    assert ruled(repository, "c4")[0] == "c4"
 
 
 def test_a_skewed_side_branch_is_for_a_person(repository):
@@ -181,73 +64,12 @@ def clock_ahead(repository):
     repository.commit("c3", T - HOUR, ["c2"])
 
 
-def test_a_clock_two_days_ahead_loses_by_dates_alone(repository):
-    clock_ahead(repository)
-    assert ruled(repository, "c3")[0] == "c1"
-
-
-def test_the_forges_signature_saves_the_work_of_a_clock_two_days_ahead(repository):
-    clock_ahead(repository)
-    taken, evidence = ruled(repository, "c3", signed={"c3": T - HOUR})
-    assert (taken, evidence.decision, evidence.level) == (
-        "c3",
-        Decision.CONFIRMED,
-        EvidenceLevel.FORGE_SIGNATURE,
-    )
-
-
 def test_a_commit_dated_before_its_signed_parent_is_as_late_as_the_parent(repository):
     repository.commit("c1", T - 5 * HOUR)
     repository.commit("web", T - 2 * HOUR, ["c1"])
     repository.commit("forged", T - HOUR, ["web"])
     assert ruled(repository, "forged")[0] == "forged"
     assert ruled(repository, "forged", signed={"web": T + HOUR})[0] == "c1"
-
-
-def test_work_on_another_branch_only_leaves_what_main_holds(repository):
-    repository.commit("c1", T - 50 * HOUR)
-    repository.commit("dev", T - 2 * HOUR, ["c1"])
-    assert ruled(repository, "c1")[0] == "c1"
-
-
-def test_a_branch_brought_over_after_the_deadline_does_not_count_though_it_was_there(repository):
-    repository.commit("c1", T - 50 * HOUR)
-    repository.commit("dev", T - 2 * HOUR, ["c1"])
-    pushes = [
-        repository.push(None, "c1", T - 40 * HOUR),
-        repository.push(None, "dev", T - HOUR, "refs/heads/dev"),
-        repository.push("c1", "dev", T + HOUR),
-    ]
-    taken, evidence = ruled(repository, "dev", pushes=pushes)
-    assert (taken, evidence.decision) == ("c1", Decision.GAP)
-
-
-def test_a_fresh_root_forced_over_the_history_does_not_hide_the_old_one(repository):
-    repository.commit("old", T - 3 * HOUR)
-    repository.commit("new", T + 3 * HOUR)
-    taken, evidence = ruled(repository, "new", seen=[looked(repository, "old", T - HOUR)])
-    assert (taken, evidence.decision, evidence.claimed) == ("old", Decision.REWRITTEN, ())
-    assert ruled(repository, "new")[1].decision is Decision.NO_COMMIT
-
-
-def test_a_branch_that_was_removed_after_the_deadline_still_counts(repository):
-    repository.commit("c1", T - 3 * HOUR)
-    taken, evidence = ruled(repository, None, seen=[looked(repository, "c1", T - HOUR)])
-    assert (taken, evidence.decision) == ("c1", Decision.REWRITTEN)
-
-
-def test_nothing_before_the_deadline_is_no_submission(repository):
-    repository.commit("c1", T + HOUR)
-    taken, evidence = ruled(repository, "c1")
-    assert (taken, evidence.decision, evidence.level) == (None, Decision.NO_COMMIT, None)
-    assert evidence.explanation == "no commit on `main` was made before the deadline"
-
-
-def test_a_branch_first_pushed_after_the_deadline_is_not_saved_by_its_dates(repository):
-    repository.commit("c1", T - HOUR)
-    taken, evidence = ruled(repository, "c1", pushes=[repository.push(None, "c1", T + HOUR)])
-    assert (taken, evidence.decision, evidence.level) == (None, Decision.NO_COMMIT, EvidenceLevel.PUSH_RECORD)
-    assert evidence.flags
 
 
 def test_a_push_record_that_starts_too_late_proves_nothing_against_older_work(repository):
@@ -260,13 +82,6 @@ def gap(repository):
     repository.commit("c1", T - 5 * HOUR)
     repository.commit("c2", T - 600, ["c1"])
     return [repository.push(None, "c1", T - 4 * HOUR), repository.push("c1", "c2", T + 300)]
-
-
-def test_dated_on_time_and_pushed_five_minutes_late_is_a_gap(repository):
-    pushes = gap(repository)
-    taken, evidence = ruled(repository, "c2", pushes=pushes)
-    assert (taken, evidence.decision, evidence.level) == ("c1", Decision.GAP, EvidenceLevel.PUSH_RECORD)
-    assert [sighting.time for sighting in evidence.sightings] == [pushes[0].time, pushes[1].time]
 
 
 @pytest.mark.parametrize(("tolerance_s", "expected"), [(300, "c1"), (301, "c2")])
@@ -362,3 +177,168 @@ def test_a_hostile_branch_name_is_harmless_in_explanations(repository):
         deadline=Deadline(first_late=T, text=""),
     )
     assert ruling.evidence.explanation.startswith("no commit on `�[31m�<b>` was")
+
+
+def decided(repository, tip, *, pushes=(), seen=(), looked=(), **decisions):
+    """The ruling under a policy of the course."""
+    return rule(
+        repository.history(pushes=pushes, seen=seen, looked=looked),
+        ref=MAIN,
+        tip=repository.commits[tip],
+        deadline=Deadline(first_late=T, text="", decisions=DecisionPolicy(**decisions)),
+    )
+
+
+def names(repository, ruling):
+    """Which commit counts, and from what a person has to choose."""
+    return repository.name_of(ruling.commit), [repository.name_of(one) for one in ruling.candidates]
+
+
+@pytest.mark.parametrize(
+    ("policy", "commit", "candidates", "said"),
+    [
+        ("rule", "c1", [], "c1, which the push record shows there before the deadline, counts"),
+        ("proven", "c1", [], "counts by a rule of the course (collect.decisions.gap = 'proven')"),
+        (
+            "claimed",
+            "c2",
+            [],
+            "which the course accepts (collect.decisions.gap = 'claimed'); it counts. The last commit that is",
+        ),
+        (
+            "person",
+            None,
+            ["c1", "c2"],
+            "; a person decides by a rule of the course (collect.decisions.gap = 'person')",
+        ),
+    ],
+)
+def test_what_the_course_does_with_a_gap_is_done_and_said(repository, policy, commit, candidates, said):
+    ruling = decided(repository, "c2", pushes=gap(repository), gap=policy)
+    assert names(repository, ruling) == (commit, candidates)
+    assert ruling.evidence.decision is Decision.GAP
+    assert said in in_nicknames(repository, ruling.evidence.explanation)
+
+
+def in_nicknames(repository, text):
+    for name, commit in repository.commits.items():
+        text = text.replace(commit[:10], name)
+    return text
+
+
+@pytest.mark.parametrize(
+    ("policy", "commit", "candidates", "decision"),
+    [
+        ("rule", None, [], Decision.NO_COMMIT),
+        ("proven", None, [], Decision.NO_COMMIT),
+        ("claimed", "c1", [], Decision.GAP),
+        ("person", None, ["c1"], Decision.GAP),
+    ],
+)
+def test_the_policy_for_gaps_holds_where_nothing_at_all_was_pushed_in_time(
+    repository, policy, commit, candidates, decision
+):
+    repository.commit("c1", T - HOUR)
+    ruling = decided(repository, "c1", pushes=[repository.push(None, "c1", T + HOUR)], gap=policy)
+    assert (*names(repository, ruling), ruling.evidence.decision) == (commit, candidates, decision)
+
+
+def replaced(repository):
+    """Seen a day before the deadline; something else that is dated on time is there a day after it."""
+    repository.commit("c1", T - 2 * DAY)
+    repository.commit("c2", T - HOUR)
+    return [looked(repository, "c1", T - DAY), looked(repository, "c2", T + DAY)]
+
+
+@pytest.mark.parametrize(
+    ("policy", "commit", "candidates", "said"),
+    [
+        ("rule", None, ["c1", "c2"], "dated on time, and nobody looked in between; a person decides"),
+        ("proven", "c1", [], "what it held at the deadline counts"),
+        (
+            "claimed",
+            "c2",
+            [],
+            "takes its place by a rule of the course (collect.decisions.rewritten = 'claimed'",
+        ),
+        ("person", None, ["c1", "c2"], "a person decides by a rule of the course"),
+    ],
+)
+def test_what_the_course_does_with_a_rewritten_branch_is_done_and_said(
+    repository, policy, commit, candidates, said
+):
+    ruling = decided(repository, "c2", seen=replaced(repository), rewritten=policy)
+    assert names(repository, ruling) == (commit, candidates)
+    assert ruling.evidence.decision is Decision.REWRITTEN
+    assert said in ruling.evidence.explanation
+
+
+def test_a_rewriting_that_a_push_record_shows_to_be_late_needs_nobody(repository):
+    seen = replaced(repository)
+    pushes = [repository.push("c1", "c2", T + HOUR)]
+    assert names(repository, decided(repository, "c2", seen=seen, pushes=pushes)) == ("c1", [])
+
+
+def test_where_nothing_took_the_place_of_what_was_proven_the_claimed_cannot_be_taken(repository):
+    repository.commit("c1", T - HOUR)
+    repository.commit("late", T + HOUR)
+    seen = [looked(repository, "c1", T - 5), looked(repository, "late", T + DAY)]
+    assert names(repository, decided(repository, "late", seen=seen, rewritten="claimed")) == ("c1", [])
+
+
+def test_other_heads_dates_alone_and_several_lines_are_for_a_person_where_the_course_says_so(repository):
+    merged_after_the_deadline(repository)
+    proven = [looked(repository, "alice", T - 5)]
+    heads = ["bob", "alice"]
+    asked = decided(repository, "merge", seen=proven, confirmed_other_heads="person")
+    assert (names(repository, asked), asked.evidence.decision) == (
+        (None, heads),
+        Decision.CONFIRMED_OTHER_HEADS,
+    )
+    assert names(repository, decided(repository, "alice", claimed_only="person")) == (None, ["alice"])
+    assert names(repository, decided(repository, "merge")) == (None, heads)
+    newest = decided(repository, "merge", ambiguous="newest")
+    assert (names(repository, newest), newest.evidence.decision) == (("bob", []), Decision.AMBIGUOUS)
+    assert "(collect.decisions.ambiguous = 'newest')" in newest.evidence.explanation
+
+
+def test_what_was_there_seconds_after_the_deadline_has_the_benefit_of_the_doubt(repository):
+    gap(repository)
+    seen = [looked(repository, "c1", T - 5), looked(repository, "c2", T + 59)]
+    ruling = decided(repository, "c2", seen=seen)
+    assert (names(repository, ruling), ruling.evidence.decision) == (("c2", []), Decision.GAP)
+    assert "after the deadline, at once; it counts" in ruling.evidence.explanation
+    late = [repository.push("c1", "c2", T + 30)]
+    assert names(repository, decided(repository, "c2", seen=seen, pushes=late)) == ("c1", [])
+    slower = [looked(repository, "c1", T - 5), looked(repository, "c2", T + 60)]
+    assert names(repository, decided(repository, "c2", seen=slower)) == ("c1", [])
+
+
+@pytest.mark.parametrize(("before_s", "expected"), [(5, None), (600, None), (601, "c1"), (DAY, "c1")])
+def test_an_empty_repository_counts_against_what_came_later_only_if_we_saw_it_right_before(
+    repository, before_s, expected
+):
+    repository.commit("c1", T - 2 * DAY)
+    seen = [looked(repository, "c1", T + DAY)]
+    ruling = decided(repository, "c1", seen=seen, looked=[T - before_s, T + DAY])
+    assert names(repository, ruling) == (expected, [])
+
+
+def test_a_signature_makes_work_that_was_first_seen_late_more_than_a_claim(repository):
+    gap(repository)
+    seen = [looked(repository, "c1", T - 3 * HOUR), looked(repository, "c2", T + DAY)]
+    taken, evidence = ruled(repository, "c2", seen=seen, signed={"c2": T - 600})
+    assert (taken, evidence.decision, evidence.level) == (
+        "c2",
+        Decision.GAP,
+        EvidenceLevel.FORGE_SIGNATURE,
+    )
+    assert "was on time by the forge's signature" in evidence.explanation
+
+
+def test_a_commit_on_the_server_that_we_could_not_get_hides_no_work_that_is_there(repository):
+    repository.commit("c1", T - HOUR)
+    gone = Sighting(
+        time=T + 1, ref=MAIN, commit="f" * 40, level=EvidenceLevel.PUSH_RECORD, source="the push record"
+    )
+    assert ruled(repository, "c1", seen=[gone, looked(repository, "c1", T + DAY)])[0] == "c1"
