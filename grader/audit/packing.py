@@ -61,7 +61,7 @@ def pack(
         _write_bundle(mirror, sorted(kept.tips), folder / f"{team}.bundle", header)
     except GitFailedError as error:
         raise CollectError(
-            f"team {team}: its mirror is damaged ({error}); export others with --only"
+            f"team {team}: its mirror is damaged ({error}); export others with --team"
         ) from None
     not_kept = sorted({tip.commit for tip in named} - kept.tips)
     _write_list(folder.parent / left_out_name(team), left_out)
