@@ -100,7 +100,9 @@ def _head(audit: Audit) -> Head:
         deadline_local=local_time(audit.deadline - 1, zone=audit.time_zone),
         deadline_utc=utc_time(audit.deadline - 1),
         decisions=tuple((one.value, decisions[one]) for one in Decision if decisions[one]),
-        levels=tuple((LEVELS[one], levels[one]) for one in reversed(ORDER) if levels[one]),
+        levels=tuple(
+            (LEVELS[one] if one else "no evidence", levels[one]) for one in reversed(ORDER) if levels[one]
+        ),
         anchored=audit.ledger_head != NO_ROUND,
     )
 

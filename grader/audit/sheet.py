@@ -18,7 +18,6 @@ from grader.report.words import LEVELS, NOTHING, Said
 
 SCREEN_ROWS = 20
 """Most rows of one table; all of them are in the JSON."""
-ROLE_NAMES = {"ruled": "rule today"}
 IN_QUESTION = 4
 REWRITTEN = 1
 """Rewritings that are told as a whole, the latest."""
@@ -149,12 +148,12 @@ def sheet(dossier: Dossier, *, anchor: str, zone: str) -> Sheet:
     )
 
 
-def _lines_left(dossier: Dossier, in_question: Sequence[CommitLine]) -> int:
+def _lines_left(dossier: Dossier, in_question: Sequence[CommitLine]) -> float:
     """Lines for lists, after what only some teams have."""
     notices = bool(dossier.decide) + (not dossier.agrees)
     because = lines_of(dossier.shown.evidence.explanation, most=3)
     rewritten = sum(lines_of(said, most=2) for said in dossier.rewritten[-REWRITTEN:])
-    return LINES - 4 * notices - because - 2 * len(in_question) - len(dossier.commands) - rewritten
+    return LINES - 4 * notices - because - 2.25 * len(in_question) - len(dossier.commands) - rewritten
 
 
 def clipped(text: str, characters: int) -> str:
@@ -173,12 +172,12 @@ def _moment(instant: int, first_late: int, *, zone: str) -> Moment:
     return Moment(local_time(instant, zone=zone), utc_time(instant), from_deadline(instant, first_late))
 
 
-def _commit_line(commit: CommitFacts, first_late: int, *, zone: str) -> CommitLine:
+def _commit_line(commit: CommitFacts, first_late: int, *, zone: str, graded: bool = True) -> CommitLine:
     seen, signed = commit.first_seen, commit.signed is not None
     level = commit.first_seen_by
     return CommitLine(
         id=commit.id,
-        roles=_roles_text(commit.roles),
+        roles=_roles_text(commit.roles, graded=graded),
         subject=clipped(commit.subject, 80) or "(no subject)",
         author=clipped(commit.author, 60),
         dated=_moment(commit.committed, first_late, zone=zone) if commit.committed is not None else None,
@@ -187,10 +186,11 @@ def _commit_line(commit: CommitFacts, first_late: int, *, zone: str) -> CommitLi
     )
 
 
-def _roles_text(roles: tuple[str, ...]) -> str:
+def _roles_text(roles: tuple[str, ...], *, graded: bool) -> str:
     """What the rule takes is said where it is something else than what was graded."""
+    ruled = "rule today" if graded else "counts"
     shown = [role for role in roles if role != "ruled" or "graded" not in roles]
-    return ", ".join(ROLE_NAMES.get(role, role) for role in shown)
+    return ", ".join(ruled if role == "ruled" else role for role in shown)
 
 
 def _not_mirrored(dossier: Dossier) -> tuple[CommitLine, ...]:
@@ -280,4 +280,6 @@ def _in_question(dossier: Dossier, *, zone: str) -> tuple[CommitLine, ...]:
     """The commits that the decision is about, newest first; last those that the mirror lacks."""
     first_late = dossier.ruling.evidence.deadline
     known = [commit for commit in dossier.commits if commit.roles][:IN_QUESTION]
-    return (*(_commit_line(one, first_late, zone=zone) for one in known), *_not_mirrored(dossier))
+    graded = dossier.graded is not None
+    lines = (_commit_line(one, first_late, zone=zone, graded=graded) for one in known)
+    return (*lines, *_not_mirrored(dossier))

@@ -29,7 +29,8 @@ def _of_one(audit: Audit) -> str:
     ]
     open_cases = sum(bool(dossier.decide) for dossier in audit.dossiers)
     last = f"a person must decide about {plural(open_cases, 'team')}" if open_cases else "nothing is open"
-    title = f"{one_line(audit.assignment)}: {plural(len(ordered), 'team')}, deadline {one_line(audit.deadline_text)}"
+    name, deadline = one_line(audit.assignment), one_line(audit.deadline_text)
+    title = f"{name}: {plural(len(ordered), 'team')}, deadline {deadline}"
     return "\n".join([title, *table, f"{last}{':' if questions else ''}", *questions])
 
 

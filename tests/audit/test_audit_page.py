@@ -176,7 +176,8 @@ def test_a_hostile_text_in_every_field_stays_inert():
 
 
 def test_hostile_and_harmless_pages_differ_in_words_alone():
-    assert Page(page(poisoned(crowded()))).shape == Page(page(poisoned(crowded(), "harmless" * 9))).shape
+    hostile, harmless = (page(poisoned(crowded(), text)) for text in (HOSTILE, "harmless"))
+    assert [tag for tag, _ in Page(hostile).tags] == [tag for tag, _ in Page(harmless).tags]
 
 
 def test_twenty_crowded_teams_make_a_page_of_bounded_size():

@@ -40,10 +40,26 @@ def of_every_decision():
         yield dossier(decision.value, ruling=snapshot(1, decision, level, explanation="a reason " * 30))
 
 
+def of_every_length():
+    """Teams with one row of each list, with two, and so on; settled, with texts of one line each."""
+    for rows in range(1, 10):
+        full = crowded(f"rows-{rows}", "a few words ")
+        lists = {
+            name: getattr(full, name)[:rows]
+            for name in ("flags", "rewrites", "shares", "timeline", "commits")
+        }
+        short = tuple(flag.model_copy(update={"text": flag.text[:90]}) for flag in lists["flags"])
+        yield full.model_copy(
+            update=lists
+            | {"flags": short, "ruling": snapshot(), "graded": None, "decide": (), "extension": ""}
+        )
+
+
 @pytest.mark.timeout(240)
 def test_every_team_takes_exactly_one_sheet_however_much_there_is_to_say(tmp_path):
     teams = (
         *of_every_decision(),
+        *of_every_length(),
         crowded("crowded"),
         crowded("wide", WIDE),
         crowded("unbroken" + "w" * 40, UNBROKEN),
