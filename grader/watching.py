@@ -27,8 +27,9 @@ from grader.collect.watch import (
     next_after,
     unseen,
 )
+from grader.collect.watch_words import counted, coverage_text, deadline_name, next_text
 from grader.collecting import collector_of, stamp
-from grader.course.instants import deadline_text, instant_text
+from grader.course.instants import instant_text
 from grader.errors import ConfigurationError, StateInUse
 from grader.run import Run
 
@@ -48,8 +49,6 @@ SOON_S = 60
 """A watch that looks once waits so long for the next instant: cron starts it every minute."""
 STAMP_S = 60
 """Time without a look that a time stamp needs, so that a slow authority delays none."""
-NAMED_TEAMS = 10
-"""Teams that a line names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +135,7 @@ class Watch:
                     self._stamp(plan, upcoming)
                     if upcoming is None or (once and upcoming.time - self._now() > SOON_S):
                         return self._known(plan, upcoming)
-                    self._say_once(plan, "next", _next_text(upcoming, plan.zone))
+                    self._say_once(plan, "next", next_text(upcoming, plan.zone))
                     self._wait(plan, upcoming)
 
     def _now(self) -> int:
@@ -184,7 +183,7 @@ class Watch:
         missed = [instant for instant in waiting if instant.time < now - LATE_S]
         if missed and self._seen:
             since = instant_text(missed[0].time, zone=plan.zone)
-            self._say(plan, f"missed {_count(len(missed), 'look')} since {since}; looking now")
+            self._say(plan, f"missed {counted(len(missed), 'look')} since {since}; looking now")
         wanted = frozenset().union(*(unseen(instant, self._seen, now=now) for instant in waiting))
         teams = [team for team in plan.run.roster.teams if team.id in wanted]
         try:
@@ -218,14 +217,14 @@ class Watch:
         lost = [team for team in tried if _is_unreachable(one.of(team))]
         self._say(
             plan,
-            f"round {one.number}: {len(tried) - len(lost)} of {_count(len(tried), 'team')} seen, "
+            f"round {one.number}: {len(tried) - len(lost)} of {counted(len(tried), 'team')} seen, "
             f"{moved} moved, {len(lost)} unreachable; ledger head {one.sha256}",
         )
         passed = [name for instant in waiting for name in instant.deadline_of]
         for moment in plan.deadlines:
             times = [line.time for line in one.lines if line.team in moment.teams]
             if times and one.time < moment.time <= max(times):
-                over = _deadline(moment, plan.zone)
+                over = deadline_name(moment, plan.zone)
                 self._say(plan, f"this round ran over {over}; whoever was seen before is looked at again")
                 passed += [moment.what] if moment.time <= min(times) else []
         self._wants_stamp |= bool(passed) or "stamp" in self._said
@@ -255,12 +254,12 @@ class Watch:
 
     def _known(self, plan: _Plan, upcoming: Instant | None) -> tuple[Coverage, ...]:
         if upcoming is not None:
-            self._say(plan, _next_text(upcoming, plan.zone))
+            self._say(plan, next_text(upcoming, plan.zone))
             return ()
         rounds, now = _rounds(plan.run), self._now()
         known = tuple(coverage(moment, rounds) for moment in plan.deadlines if moment.time <= now)
         for one in known:
-            self._say(plan, _coverage_text(one, plan.zone))
+            self._say(plan, coverage_text(one, plan.zone))
         return known
 
     def _say_state_of_clock(self, plan: _Plan) -> None:
@@ -297,32 +296,3 @@ def _rounds(run: Run) -> tuple[Round, ...]:
 
 def _is_unreachable(lines: Iterable[Line]) -> bool:
     return any(line.name == UNREACHABLE for line in lines)
-
-
-def _next_text(instant: Instant, zone: str) -> str:
-    at = f", the deadline of {', '.join(instant.deadline_of)}" if instant.deadline_of else ""
-    when = instant_text(instant.time, zone=zone)
-    return f"next look at {_count(len(instant.teams), 'team')}: {when}{at}"
-
-
-def _coverage_text(known: Coverage, zone: str) -> str:
-    total = len(known.moment.teams)
-    said = (
-        f"{_deadline(known.moment, zone)}: {len(known.watched)} of {_count(total, 'team')} seen in the ten "
-        f"minutes before it, {len(known.delays_s)} after it"
-    )
-    if known.delays_s:
-        said += f" (at the latest {max(known.delays_s.values())} s)"
-    if known.missing:
-        more = len(known.missing) - NAMED_TEAMS
-        said += f"; not seen on both sides: {', '.join(known.missing[:NAMED_TEAMS])}"
-        said += f" and {more} more" if more > 0 else ""
-    return said
-
-
-def _deadline(moment: Moment, zone: str) -> str:
-    return f"{moment.what} ({deadline_text(moment.time, zone=zone)})"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
