@@ -268,7 +268,7 @@ def _why_accepted(found: Bracket) -> str:
     policy = found.deadline.decisions.gap
     if policy == "claimed":
         return f"which the course accepts (collect.decisions.gap = '{policy}')"
-    return "at once" if found.seen_at_once else "and nobody looked in between"
+    return "within a minute of it" if found.seen_at_once else "and nobody looked in between"
 
 
 def _chosen(key: str, value: str) -> str:

@@ -28,6 +28,9 @@ def mistakes_in(record: Record) -> Iterator[Problem]:  # noqa: ARG001  # the typ
 def _course(course: Course) -> Iterator[Problem]:
     yield from _components(course)
     yield from _time_zone(course.time_zone)
+    if course.collect.branch.startswith("refs/"):
+        short = course.collect.branch.removeprefix("refs/heads/")
+        yield "collect.branch", f"expected the name alone, such as 'main', got a full name; write '{short}'"
     yield from ((f"cluster.{field}", message) for field, message in cluster_problems(course.cluster))
     if not course.scales:
         yield "scales", "at least one letter scale is needed, such as [scales.undergraduate]"

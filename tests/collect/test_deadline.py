@@ -307,7 +307,7 @@ def test_what_was_there_seconds_after_the_deadline_has_the_benefit_of_the_doubt(
     seen = [looked(repository, "c1", T - 5), looked(repository, "c2", T + 59)]
     ruling = decided(repository, "c2", seen=seen)
     assert (names(repository, ruling), ruling.evidence.decision) == (("c2", []), Decision.GAP)
-    assert "after the deadline, at once; it counts" in ruling.evidence.explanation
+    assert "after the deadline, within a minute of it; it counts" in ruling.evidence.explanation
     late = [repository.push("c1", "c2", T + 30)]
     assert names(repository, decided(repository, "c2", seen=seen, pushes=late)) == ("c1", [])
     slower = [looked(repository, "c1", T - 5), looked(repository, "c2", T + 60)]

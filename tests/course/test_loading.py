@@ -262,3 +262,18 @@ def test_a_record_that_pydantic_alone_can_judge_has_no_contradictions(tmp_path):
     assert reading.record() == Plain()
     (mistake,) = read_record(write(tmp_path / "plain.toml", "path = 1"), Plain, file="plain.toml").mistakes
     assert mistake.message == "expected a value, got 1"
+
+
+def test_an_unknown_choice_for_a_decision_says_which_there_are(lines):
+    text = COURSE + "\n[collect.decisions]\ngap = 'newest'\nrewriten = 'person'\nclaimed_only = 3\n"
+    assert lines(text, Course) == [
+        "file.toml: collect.decisions.gap: expected 'rule' or 'proven' or 'claimed' or 'person', got 'newest'",
+        "file.toml: collect.decisions.claimed_only: expected 'claimed' or 'person', got 3",
+        "file.toml: collect.decisions.rewriten: unknown field; did you mean 'rewritten'?",
+    ]
+
+
+def test_a_full_name_where_the_name_of_a_branch_belongs_is_refused(lines):
+    assert lines(COURSE + "\n[collect]\nbranch = 'refs/heads/main'\n", Course) == [
+        "file.toml: collect.branch: expected the name alone, such as 'main', got a full name; write 'main'"
+    ]
