@@ -12,6 +12,7 @@ from grader.examine.events import About
 from grader.examine.events import Collected as CollectedEvent
 from grader.examine.request import digest
 from grader.forges.harvest import harvest
+from grader.forges.http import PATIENT, Patience
 from grader.forges.tokens import our_tokens
 from grader.kept import collected_name, read_collected, set_aside_collected
 from grader.records import Team
@@ -46,10 +47,10 @@ def stamp(run: Run) -> str:
     return anchor_now(run.store.root, authority).problem if authority is not None else ""
 
 
-def harvest_push_records(run: Run) -> dict[str, str]:
+def harvest_push_records(run: Run, *, patience: Patience = PATIENT) -> dict[str, str]:
     """Ask every forge for what it recorded of pushes, and keep it; returns team → problem."""
-    teams = run.roster.teams
-    return harvest(run.tree.course, teams, run.tree.root / PUSH_RECORDS, our_tokens(teams), run.clock)
+    course, teams, folder = run.tree.course, run.roster.teams, run.tree.root / PUSH_RECORDS
+    return harvest(course, teams, folder, our_tokens(teams), run.clock, patience=patience)
 
 
 def collect(run: Run, assignments: Sequence[Assignment], teams: Sequence[Team]) -> list[Collected]:

@@ -8,7 +8,7 @@ last evening counts.
 
 import fcntl
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -45,6 +45,8 @@ LATE_S = 30
 """A look that begins so long after its instant is said to have been missed."""
 RETRY_S = 30
 """Wait after a round that could not be written, because the disk is full, say."""
+HARVEST_ROOM_S = 900
+"""Push records are asked for only where the next look is further away: a forge may let us wait."""
 SOON_S = 60
 """A watch that looks once waits so long for the next instant: cron starts it every minute."""
 STAMP_S = 60
@@ -94,12 +96,16 @@ class Watch:
     say: Callable[[str], None]
     """Told what happens, a line each."""
     pace: Pace = field(default_factory=Pace)
+    harvest: Callable[[Run], Mapping[str, str]] | None = None
+    """Asks the forges for push records between looks; returns team → problem. None asks nobody."""
     _seen: dict[str, int] = field(default_factory=dict)
     """Team → when it was last tried."""
     _heads: dict[str, tuple[Line, ...]] = field(default_factory=dict)
     """Team → what it was last seen to have."""
     _durations_s: list[int] = field(default_factory=list)
     _said: dict[str, str] = field(default_factory=dict)
+    _is_unharvested: bool = False
+    """Whether there was a look since push records were asked for."""
     _is_stale: bool = False
     """Whether course and class are to be read anew, once nobody waits to be looked at."""
     _wants_stamp: bool = False
@@ -127,12 +133,14 @@ class Watch:
                 waiting = due(planned, self._seen, now=self._now()) or self._newcomers(plan)
                 if waiting:
                     self._look(plan, waiting)
-                    self._is_stale = True
+                    self._is_stale = self._is_unharvested = True
                 elif self._is_stale:
                     plan = self._renewed(plan)
                 else:
                     upcoming = next_after(planned, self._now())
                     self._stamp(plan, upcoming)
+                    if self._harvested(plan, upcoming):
+                        continue
                     if upcoming is None or (once and upcoming.time - self._now() > SOON_S):
                         return self._known(plan, upcoming)
                     self._say_once(plan, "next", next_text(upcoming, plan.zone))
@@ -209,6 +217,18 @@ class Watch:
             self._say_once(plan, "stamp", f"no time stamp: {problem}; the next round is stamped instead")
         else:
             self._said.pop("stamp", None)
+
+    def _harvested(self, plan: _Plan, upcoming: Instant | None) -> bool:
+        """Ask for push records where that is still to do and no look can be missed over it."""
+        has_room = upcoming is None or upcoming.time - self._now() > HARVEST_ROOM_S
+        if self.harvest is None or not self._is_unharvested or not has_room:
+            return False
+        self._is_unharvested = False
+        problems = self.harvest(plan.run)
+        for team in plan.run.roster.teams:
+            said = problems.get(team.id, "push records are kept")
+            self._say_once(plan, f"pushes {team.id}", f"{team.id}: {said}")
+        return True
 
     def _tell(self, plan: _Plan, one: Round, waiting: Sequence[Instant]) -> None:
         moved = self._remember(plan, one)

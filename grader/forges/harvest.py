@@ -126,6 +126,8 @@ def harvest(
     folder: Path,
     tokens: Mapping[str, str],
     clock: Callable[[], int],
+    *,
+    patience: Patience = PATIENT,
 ) -> dict[str, str]:
     """Read and keep the push records of all teams; returns team id → problem.
 
@@ -135,8 +137,9 @@ def harvest(
         folder: with `<team>.json`.
         tokens: host → access token.
         clock: seconds since the epoch.
+        patience: how long a forge is waited for.
     """
-    harvester = Harvester(course=course, folder=folder, tokens=tokens, clock=clock)
+    harvester = Harvester(course=course, folder=folder, tokens=tokens, clock=clock, patience=patience)
     return {one.team: one.problem for one in harvester.harvest(teams) if one.problem is not None}
 
 

@@ -90,6 +90,8 @@ class Patience:
 
 
 PATIENT = Patience()
+HASTY = Patience(connect_s=5.0, answer_s=10.0, tries=2, wait_s=10.0)
+"""For those who have something else to do at a certain minute."""
 
 
 @dataclass(frozen=True, kw_only=True)
