@@ -164,6 +164,11 @@ def _read(forge: Forge, clients: Mapping[str, ForgeClient]) -> Reading:
 
 
 def _nobody_to_ask(forge: Forge) -> str:
+    if forge.host == FILE:
+        return (
+            "no push records: repositories on this machine are asked only where [collect.forges] of course.toml "
+            'has file = "reflog", which trusts whoever can push to them'
+        )
     return (
         f"no push records: {forge.hostname!a} is no known forge; name its kind in [collect.forges] of "
         "course.toml, or save its activity log by hand"
