@@ -236,7 +236,7 @@ def main() -> None:
         build(served, names)
         with serving(served, options.round_trip_ms) as url:
             costs = compare(Class(served, desk, names, url))
-    print(*table(costs), sep="\n")
+        print(*table(costs), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

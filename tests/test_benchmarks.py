@@ -70,3 +70,19 @@ def test_a_network_with_random_weights_is_compared_by_no_distance(script):
     assert " ± " in cells[0]
     assert cells[3] in {"bf16", "fp32"}
     assert left_out == ["-"] * len(cells)
+
+
+def test_collecting_keeps_less_than_cloning_and_every_round_is_compared():
+    arguments = [sys.executable, FOLDER / "collect.py", "--repositories", "1"]
+    done = subprocess.run(arguments, capture_output=True, text=True, check=True)
+    rows = [
+        line.split(" | ")
+        for line in done.stdout.splitlines()
+        if line.startswith(("| all", "| noth", "| one"))
+    ]
+    assert len(rows) == 9
+    kept_mib = [int(row[4]) for row in rows]
+    assert all(kept_mib[place] < 10 for place in (0, 3, 6))
+    assert all(
+        kept_mib[place] > 80 for place in (1, 2, 4, 5, 7, 8)
+    )  # the model twice: packed, and checked out
