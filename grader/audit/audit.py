@@ -4,6 +4,7 @@ No server is asked and no lock is taken, so an audit can be made while another r
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import grader
 from grader.audit.background import background
@@ -31,8 +32,10 @@ def audit_of(run: Run, assignment: Assignment, teams: Sequence[Team]) -> Audit:
         ConfigurationError: course.toml or the deadline is wrong.
         StoreError: the ledger is damaged.
     """
-    rounds = Ledger(run.store.path("ledger")).rounds()
-    collector, course = collector_of(run), run.tree.course
+    ledger, course = Ledger(run.store.path("ledger")), run.tree.course
+    ledger.verify()
+    dossiers = _dossiers(run, assignment, teams)
+    rounds = ledger.rounds()  # read last, so that the hash covers all that the dossiers rest on
     first_late = wall_clock_to_epoch(assignment.deadline, course.time_zone)
     return Audit(
         course=course.title,
@@ -47,8 +50,15 @@ def audit_of(run: Run, assignment: Assignment, teams: Sequence[Team]) -> Audit:
         ledger_rounds=len(rounds),
         clock=clock_text(rounds, zone=course.time_zone),
         ledger_head=rounds[-1].sha256 if rounds else NO_ROUND,
-        dossiers=tuple(_dossier(run, collector, team, assignment) for team in teams),
+        dossiers=dossiers,
     )
+
+
+def _dossiers(run: Run, assignment: Assignment, teams: Sequence[Team]) -> tuple[Dossier, ...]:
+    """Several teams at a time, because most of the time git is waited for; the order of the teams is kept."""
+    collector = collector_of(run)
+    with ThreadPoolExecutor(max_workers=run.tree.course.collect.workers) as pool:
+        return tuple(pool.map(lambda team: _dossier(run, collector, team, assignment), teams))
 
 
 def _dossier(run: Run, collector: Collector, team: Team, assignment: Assignment) -> Dossier:
@@ -65,9 +75,14 @@ def _dossier(run: Run, collector: Collector, team: Team, assignment: Assignment)
         )
         return dossier(study, graded, beside)
     except (GraderError, ValueError, LookupError, OSError, RecursionError, MemoryError) as error:
-        said = str(error) if isinstance(error, GraderError) else f"{type(error).__name__}: {error}"
         deadline = _deadline(run, team, assignment)
-        return without_study(team, assignment, graded, deadline=deadline, problem=said)
+        return without_study(team, assignment, graded, deadline=deadline, problem=_problem(run, error))
+
+
+def _problem(run: Run, error: Exception) -> str:
+    """What went wrong, for a page that leaves this machine: files are named from the course's folder on."""
+    said = str(error) if isinstance(error, GraderError) else f"{type(error).__name__}: {error}"
+    return said.replace(f"{run.store.root}/", "").replace(f"{run.tree.root}/", "")
 
 
 def _mirror(run: Run, team: Team) -> Mirror:

@@ -18,6 +18,7 @@ from grader.store import Store
 from tests.audit.built_class import LOOKED_ONCE, WATCHED, BuiltClass, Server, table_server
 from tests.audit.every_kind import DAMAGED, GONE, HOSTILE_SUBJECT, every_kind
 from tests.audit.histories import HISTORIES
+from tests.collect.lab import T
 
 OPEN = {DAMAGED, GONE, "forged"}
 """Teams of the mixed class that need a person; nobody looked at 'forged' near the deadline."""
@@ -231,6 +232,21 @@ def test_a_damaged_ledger_is_named_and_nothing_is_written(tmp_path):
     done = audit(built)
     assert (done.exit_code, done.stdout) == (4, "")
     assert "000001.txt" in done.stderr
+
+
+def test_a_push_record_that_cannot_be_read_is_the_trouble_of_its_team_alone(tmp_path):
+    server = Server(tmp_path / "server")
+    for history in HISTORIES[:2]:
+        server.add(history)
+    built = BuiltClass(tmp_path, server)
+    built.look(*WATCHED)
+    built.record([{"ref": "main"}], team="linear")
+    record, code = told(built)
+    broken, whole = record.dossiers
+    assert (code, broken.ruling.commit, whole.decide) == (1, None, ())
+    assert "examined: push_records/linear.json: item 1: timestamp: expected ISO 8601" in broken.decide[0]
+    assert broken.ruling.evidence.deadline == T
+    assert "this team could not be examined" in built.page
 
 
 def test_what_was_graded_and_what_the_rule_says_today_are_compared(tmp_path):
