@@ -32,7 +32,7 @@ CLOCK_SKEW_S = 120
 
 _PROOF = "your proof is that the server had it before the deadline, whatever dates the commits carry"
 _LOOK = "Look at the page of your repository, or run `grader check --ask-server`"
-_NOT_HANDED_IN = "a commit that is only on your computer at the deadline is not handed in: push before it"
+_NOT_HANDED_IN = "what is not in that branch of the server at the deadline is not handed in: push before it"
 
 
 class LateRules(Record):
@@ -202,7 +202,7 @@ def _missing(there: HandIn, due: Due | None, now: int) -> str:
         return f"everything that is committed is in {there.name}, as far as this computer knows"
     verb = "is" if there.missing == 1 else "are"
     count = counted(there.missing, "commit")
-    said = f"{count} {verb} only on this computer and would not count: not in {there.name}"
+    said = f"{count} here {verb} not in {there.name} and would not count"
     if due is None or now < due.first_late:
         return said
     return f"{said}. What is pushed now is {due.lateness(now)}"

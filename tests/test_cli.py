@@ -214,7 +214,7 @@ def test_check_says_what_would_not_be_collected(grader, student_folder, tmp_path
     (student_folder / "counting.py").write_text(RIGHT)
     repository.index.add(["t1/counting.py"])
     repository.index.commit("more", author=who, committer=who)
-    assert "1 commit is only on this computer" in grader("check", student_folder).stdout
+    assert "1 commit here is not in origin/main" in grader("check", student_folder).stdout
     repository.close()
     bare.close()
 

@@ -157,13 +157,13 @@ def test_a_push_without_this_folder_collects_nothing(work):
 def test_what_is_not_pushed_says_what_pushing_it_now_would_be(work):
     work.commit("2025-07-18 11:00")
     work.commit("2025-07-18 11:30", push=False)
-    before = "1 commit is only on this computer and would not count: not in origin/main"
-    assert work.said("only on this computer") == before
-    assert work.said("only on your computer").endswith("is not handed in: push before it")
+    before = "1 commit here is not in origin/main and would not count"
+    assert work.said("here is not in") == before
+    assert work.said("is not handed in").endswith("push before it")
     after = "What is pushed now is late by 1 started day, which costs 10 % of the points possible"
-    assert work.said("only on this computer", now="2025-07-19 08:00") == f"{before}. {after}"
+    assert work.said("here is not in", now="2025-07-19 08:00") == f"{before}. {after}"
     work.commit("2025-07-18 11:50", push=False)
-    assert work.said("only on this computer").startswith("2 commits are only on this computer")
+    assert work.said("here are not in").startswith("2 commits here are not in origin/main")
 
 
 def test_what_is_not_committed_is_named(work):
@@ -239,7 +239,7 @@ def test_work_on_another_branch_than_the_one_that_is_handed_in_is_said(work):
     assert work.said("you work on") == (
         "you work on the branch 'feature', but what is handed in is 'main' on the server"
     )
-    assert work.said("only on this computer").endswith("not in origin/main")
+    assert work.said("here is not in") == "1 commit here is not in origin/main and would not count"
     assert " of 2025-07-18 11:00:00 " in work.said(WOULD)
 
 
@@ -247,7 +247,7 @@ def test_the_branch_that_the_course_collects_is_the_one_that_is_looked_at(work):
     work.commit("2025-07-18 11:00")
     work.git("push", "-q", "origin", "HEAD:submit")
     work.commit("2025-07-18 11:30")
-    assert "not in origin/submit" in work.said("only on this computer", branch="submit")
+    assert "not in origin/submit" in work.said("here is not in", branch="submit")
 
 
 def test_without_a_branch_checked_out_it_is_said_what_is_handed_in(work):
