@@ -166,8 +166,8 @@ def _read(forge: Forge, clients: Mapping[str, ForgeClient]) -> Reading:
 def _nobody_to_ask(forge: Forge) -> str:
     if forge.host == FILE:
         return (
-            "no push records: repositories on this machine are asked only where [collect.forges] of course.toml "
-            'has file = "reflog", which trusts whoever can push to them'
+            "no push records: logs of repositories on this machine are read only where [collect.forges] of "
+            'course.toml has file = "reflog", which trusts whoever can push to them'
         )
     return (
         f"no push records: {forge.hostname!a} is no known forge; name its kind in [collect.forges] of "

@@ -161,7 +161,7 @@ def test_a_private_repository_needs_the_token_of_its_host(harvester, private_for
     assert "there is no token for it" in without.problem
     (wrong,) = harvester(tokens={LOCAL: "wr0ng"}).harvest([of(private_forge)])
     assert "the token is wrong or has expired" in wrong.problem
-    (right,) = harvester(tokens={LOCAL: TOKEN, "github.com": "0ther"}).harvest([of(private_forge)])
+    (right,) = harvester(tokens={"github.com": "0ther", LOCAL: TOKEN}).harvest([of(private_forge)])
     assert right.problem is None
     assert {one.authorization for one in private_forge.asked} == {"", "Bearer wr0ng", f"Bearer {TOKEN}"}
     assert TOKEN not in (folder / "team01.json").read_text()

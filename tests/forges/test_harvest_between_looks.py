@@ -52,7 +52,7 @@ def test_collect_asks_the_forges_after_the_look_where_that_is_wanted(toy_tree, f
     changed = 'protocols = ["file", "https"]\nforges = { "127.0.0.1" = "gitea" }'
     (root / "course.toml").write_text(settings.replace('protocols = ["file"]', changed))
     said = CliRunner().invoke(main, ["collect", "--push-records", "--course", str(root)])
-    assert "ada: no push records: repositories on this machine" in said.output
+    assert "ada: no push records: logs of repositories on this machine" in said.output
     assert "1 of 2 teams harvested" in said.output
     assert [push.after for push in push_records(root / "push_records", "bob")] == [commit]
     assert said.exit_code == 1

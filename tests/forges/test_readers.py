@@ -189,7 +189,7 @@ def test_a_server_that_keeps_no_log_is_told_how(tmp_path):
 def test_a_log_that_is_none_is_refused_and_not_shown(tmp_path, trap):
     heads = tmp_path / "r.git" / "logs" / "refs" / "heads"
     heads.mkdir(parents=True)
-    (tmp_path / "secret").write_text("daemon:x:1:1\n")
+    (tmp_path / "secret").write_text(f"{NOTHING} {A} daemon <s@x> {T} -0400\n")
     if trap == "link":
         (heads / "main").symlink_to(tmp_path / "secret")
     elif trap == "fifo":
