@@ -1,6 +1,6 @@
 """A study in, what a person may want to know besides the decision out: context, never a verdict."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from grader.audit.contributions import shares
@@ -12,6 +12,8 @@ from grader.collect.hardened_git import Git
 from grader.collect.study import Study
 
 NOT_A_HABIT = "not counted: it follows from this team's evidence, not from how people work"
+SEEN_LATE = "first seen on the branch after it"
+"""How the rule notes a commit that is dated on time and arrived late."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def background(study: Study, git: Git, *, zone: str, now: int, addresses: Mappin
     found = detect(history, commit=commit, ref=ref, deadline=deadline, zone=zone, now=now, group=group)
     moved = rewritings(git, history, ref=ref, sightings=study.sightings, deadline=deadline)
     return Background(
-        flags=(*_noted(study), *found),
+        flags=(*_not_told_twice(_noted(study), found), *found),
         rewritten=tuple(one.summary for one in moved),
         rewrites=tuple(lost for one in moved for lost in one.rewrites),
         shares=shares(git, history, commit, team, addresses=addresses) if group else (),
@@ -67,3 +69,9 @@ def _noted(study: Study) -> tuple[Flag, ...]:
         for text in study.snapshot.evidence.flags
         if text not in dates
     )
+
+
+def _not_told_twice(noted: Iterable[Flag], found: Iterable[Flag]) -> Iterator[Flag]:
+    """What the rule noted, less the late arrivals that a detector tells with more about them."""
+    told = any(flag.detector == "on-time-seen-late" for flag in found)
+    return (flag for flag in noted if not (told and SEEN_LATE in flag.text))

@@ -174,6 +174,11 @@ def test_the_dossier_says_what_was_seen_by_whom_and_what_counts(mixed):
     assert any("branch `dev` has newer work" in flag.text for flag in mixed.dossier("other-branch").flags)
 
 
+def test_a_commit_that_was_seen_late_is_flagged_once(mixed):
+    flags = [flag.text for flag in mixed.dossier("unpushed").flags if flag.kind == "flag"]
+    assert len([text for text in flags if "first seen on the branch after it" in text]) == 1
+
+
 def test_every_flag_has_its_base_rate_beside_it(mixed):
     flags = [flag for one in mixed.record.dossiers for flag in one.flags]
     assert len(flags) > 20
@@ -219,6 +224,15 @@ def test_the_commands_on_the_page_work_in_the_exported_folder(classes, tmp_path)
     )
     assert dossier.ruling.commit in done.stdout
     assert "all of it holds" in done.stdout
+
+
+def test_before_anything_was_collected_nothing_is_decided_and_no_state_folder_is_made(tmp_path):
+    server = Server(tmp_path / "server")
+    server.add(HISTORIES[0])
+    built = BuiltClass(tmp_path, server)
+    record, code = told(built)
+    assert (code, record.ledger_rounds, record.dossiers[0].ruling.evidence.decision) == (1, 0, "UNREACHABLE")
+    assert not built.state.exists()
 
 
 def test_a_damaged_ledger_is_named_and_nothing_is_written(tmp_path):

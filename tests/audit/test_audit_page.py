@@ -1,6 +1,8 @@
 """The audit's page: what it says, in which order, and that nothing on it can run."""
 
 import html
+import re
+from importlib.resources import files
 
 import pytest
 
@@ -184,3 +186,9 @@ def test_twenty_crowded_teams_make_a_page_of_bounded_size():
     source = page(*(crowded(f"t{n}") for n in range(20)))
     assert len(source.encode()) < 20 * LARGEST_TEAM_KIB * 1024
     assert source.count("To verify, in the exported folder") == 20
+
+
+def test_every_colour_of_its_style_sheet_is_one_of_the_scheme():
+    style = (files("grader.report") / "templates" / "audit.css").read_text(encoding="utf-8")
+    assert not re.findall(r"#[0-9a-fA-F]{3,8}\b|rgb|hsl", style)
+    assert {"none", "none-soft", "accent", "card"} <= set(re.findall(r"var\(--([a-z-]+)\)", style))
