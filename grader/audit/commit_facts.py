@@ -52,9 +52,10 @@ def _when(history: History, commit: Commit) -> float:
     return commit.committed if commit.committed is not None else history.seen[commit.id].time
 
 
-def _distance(history: History, commit: Commit, first_late: int) -> float:
-    moments = (commit.committed, history.seen[commit.id].time)
-    return min(abs(moment - first_late) if moment is not None else inf for moment in moments)
+def _distance(history: History, commit: Commit, first_late: int) -> tuple[float, float]:
+    """From the deadline: by date or first sighting, whichever is nearer; of those seen together, by date."""
+    dated = abs(commit.committed - first_late) if commit.committed is not None else inf
+    return min(dated, abs(history.seen[commit.id].time - first_late)), dated
 
 
 def _facts(history: History, commit: Commit, parts: tuple[str, ...]) -> CommitFacts:
