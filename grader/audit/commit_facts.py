@@ -52,10 +52,9 @@ def _when(history: History, commit: Commit) -> float:
     return commit.committed if commit.committed is not None else history.seen[commit.id].time
 
 
-def _distance(history: History, commit: Commit, first_late: int) -> tuple[float, float]:
-    """From the deadline: by date or first sighting, whichever is nearer; of those seen together, by date."""
-    dated = abs(commit.committed - first_late) if commit.committed is not None else inf
-    return min(dated, abs(history.seen[commit.id].time - first_late)), dated
+def _distance(history: History, commit: Commit, first_late: int) -> float:
+    """From the deadline, by the date that it claims: one look may have found a whole history at once."""
+    return abs(_when(history, commit) - first_late)
 
 
 def _facts(history: History, commit: Commit, parts: tuple[str, ...]) -> CommitFacts:
