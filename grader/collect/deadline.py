@@ -136,7 +136,7 @@ def bracket(history: History, *, ref: str, tip: str | None, deadline: Deadline) 
     """
     first_late = deadline.first_late
     here = [sighting for sighting in history.sightings if sighting.ref == ref]
-    proof = next((s for s in reversed(here) if s.time < first_late), None)
+    proof = _proof(history, ref, first_late, before=[s for s in here if s.time < first_late])
     later = [s for s in here if s.time >= first_late]
     after = next((s for s in later if s.commit in history.commits), later[0] if later else None)
     held = _held(history, ref, first_late, proof, after) or (after.commit if after is not None else tip)
@@ -154,6 +154,18 @@ def bracket(history: History, *, ref: str, tip: str | None, deadline: Deadline) 
         created_by=_created_by(history, ref, first_late, after=after, absent=absent) if not proof else None,
         rewritten=proof is not None and _lacks(history, proof.commit, tip=tip, later=later),
     )
+
+
+def _proof(history: History, ref: str, first_late: int, *, before: Sequence[Sighting]) -> Sighting | None:
+    """What was last seen before the deadline; where the last recorded push says the same, that record."""
+    if not before:
+        return None
+    last = before[-1]
+    pushes = [push for push in history.pushes if push.ref == ref and push.time < first_late]
+    if not pushes or pushes[-1].after != last.commit:
+        return last
+    recorded = (s for s in reversed(before) if s.level is EvidenceLevel.PUSH_RECORD)
+    return next((s for s in recorded if s.commit == last.commit), last)
 
 
 def _held(

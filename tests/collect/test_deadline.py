@@ -342,3 +342,17 @@ def test_a_commit_on_the_server_that_we_could_not_get_hides_no_work_that_is_ther
         time=T + 1, ref=MAIN, commit="f" * 40, level=EvidenceLevel.PUSH_RECORD, source="the push record"
     )
     assert ruled(repository, "c1", seen=[gone, looked(repository, "c1", T + DAY)])[0] == "c1"
+
+
+def test_a_push_record_that_our_later_look_agrees_with_is_the_evidence(repository):
+    linear(repository)
+    pushes = [repository.push(None, "c2", T - HOUR)]
+    taken, evidence = ruled(repository, "c3", pushes=pushes, seen=[looked(repository, "c2", T - 5)])
+    assert (taken, evidence.decision, evidence.level) == ("c2", Decision.CONFIRMED, EvidenceLevel.PUSH_RECORD)
+
+
+def test_our_later_look_is_the_evidence_where_the_push_record_lacks_what_it_shows(repository):
+    linear(repository)
+    pushes = [repository.push(None, "c1", T - 3 * HOUR)]
+    evidence = ruled(repository, "c3", pushes=pushes, seen=[looked(repository, "c2", T - 5)])[1]
+    assert evidence.level is EvidenceLevel.OWN_SNAPSHOT
