@@ -284,7 +284,7 @@ def test_calibrate_refuses_a_reference_that_fails(grader, toy_tree):
 
 
 def test_the_version_is_that_of_the_package(grader):
-    assert "0.4.0" in grader("--version").stdout
+    assert "0.5.0" in grader("--version").stdout
 
 
 def test_the_readme_names_every_command():

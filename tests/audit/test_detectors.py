@@ -304,3 +304,8 @@ def test_every_flag_carries_its_rate_with_the_size_of_the_sample(repository: Rep
     assert rate.startswith(
         "0 % of 4,426 student commits, 0 % of 78 student repositories, 16 % of 102 open-source"
     )
+
+
+def test_the_documentation_shows_the_table_of_the_code() -> None:
+    documented = Path(__file__).parents[2].joinpath("docs/deadlines.md").read_text(encoding="utf-8")
+    assert base_rate_table().strip() in documented
