@@ -15,7 +15,7 @@ from grader.collect.late import arrival, started_days, window_end
 from grader.collect.ruling import Ruling, rule
 from grader.collect.tree import Plan, find_folders, plan_tree
 from grader.course.model import Course
-from grader.records import Evidence
+from grader.records import Decision, Evidence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +122,31 @@ def choose(case: Case) -> Choice:
     if done or on_time.problem_is_ours or not late.enabled:
         return _with_flags(on_time)
     return _with_flags(_late(case, on_time) or on_time)
+
+
+def unless_renamed(old: Choice, new: Choice) -> Choice:
+    """What counts where another branch became the default one after the last look before the deadline.
+
+    That may have been before the deadline or after it. Nothing is open where the new one has nothing on time,
+    or the same.
+
+    Args:
+        old: by the branch that was the default one at that look.
+        new: by the one that was so at the first look after the deadline.
+    """
+    agree = not new.problem_is_ours and new.tree in {None, old.tree}
+    if old.problem_is_ours or agree:
+        return old
+    names = f"`{branch(old.case.ref)}`", f"`{branch(new.case.ref)}`"
+    found = [f"commit {short(one.commit)}" if one.commit else "no commit" for one in (old, new)]
+    said = (
+        f"the default branch was {names[0]} when we last looked before {old.case.deadline.name} and was "
+        f"{names[1]} at the next look; of {names[0]} {found[0]} would count, of {names[1]} {found[1]}, and a "
+        "person decides"
+    )
+    update = {"decision": Decision.AMBIGUOUS, "explanation": said}
+    evidence = old.evidence.model_copy(update=update)
+    return replace(old, evidence=evidence, commit=None, days_late=0, for_a_person=True)
 
 
 def _settled(case: Case, ruling: Ruling) -> Choice:

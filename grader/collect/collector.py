@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from grader.collect.choice import Case, Choice, choose
+from grader.collect.choice import Case, Choice, choose, unless_renamed
 from grader.collect.deadline import Deadline
 from grader.collect.history import History
 from grader.collect.late import MINUTE_S, first_late_of, grace_s
@@ -17,6 +17,7 @@ from grader.collect.looks import (
     Look,
     complete_looks,
     counting_branch,
+    default_since,
     heads_at,
     last_heads,
     looks_at,
@@ -176,6 +177,22 @@ class Collector:
             return unreachable(deadline)
         if ref is None or all(sighting.ref != ref for sighting in history.sightings):
             return no_branch(deadline, looks, ref)
+        chosen = self._chosen(team, assignment, deadline, looks, ref, history)
+        renamed = default_since(looks, deadline.first_late, configured=self._course.collect.branch)
+        if renamed is None:
+            return chosen
+        new = self._chosen(team, assignment, deadline, looks, renamed, history)
+        return unless_renamed(chosen, new)
+
+    def _chosen(
+        self,
+        team: Team,
+        assignment: Assignment,
+        deadline: Deadline,
+        looks: Sequence[Look],
+        ref: str,
+        history: History,
+    ) -> Choice:
         return choose(
             Case(
                 course=self._course,

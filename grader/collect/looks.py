@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from grader.collect.deadline import WATCHED_S
 from grader.collect.ledger import DEFAULT_BRANCH, UNREACHABLE, Round
 from grader.collect.mirror import HEADS_LIMIT
 from grader.collect.push_records import NOTHING, Push
@@ -81,6 +82,18 @@ def counting_branch(looks: Sequence[Look], first_late: int, *, configured: str) 
     if deciding.default:
         return deciding.default
     return next(iter(deciding.heads)) if len(deciding.heads) == 1 else None
+
+
+def default_since(looks: Sequence[Look], first_late: int, *, configured: str) -> str | None:
+    """Full name of another branch that became the default one while nobody looked; None: there is none.
+
+    Whoever renames `master` to `main` before the deadline, weeks after our last look, does nothing wrong.
+    """
+    before = [look for look in looks if look.reached and look.default and look.time < first_late]
+    after = next((look for look in looks if look.reached and look.time >= first_late), None)
+    if configured or not before or after is None or before[-1].time >= first_late - WATCHED_S:
+        return None
+    return after.default if after.default != before[-1].default else None
 
 
 def complete_looks(looks: Sequence[Look]) -> tuple[int, ...]:

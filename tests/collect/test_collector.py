@@ -306,6 +306,35 @@ def test_the_default_branch_of_the_deadline_counts_when_it_is_changed_later(repo
     assert desk.collect(who).snapshot.commit == repository.commits["c1"]
 
 
+@pytest.mark.parametrize("keeps_old", [True, False])
+def test_a_branch_renamed_since_an_early_look_costs_nobody_marks(repository, desk, keeps_old):
+    repository.commit("c1", T - 30 * DAY, files={"a0": {"old.py": "x = 0\n"}})
+    repository.point("main", "c1")
+    who = team(repository.url)
+    desk.observe(who, at=T - 20 * DAY)
+    repository.commit("c2", T - 3 * DAY, ["c1"])
+    repository.point("trunk", "c2")
+    repository.git("symbolic-ref", "HEAD", "refs/heads/trunk")
+    if not keeps_old:
+        repository.point("main", None)
+    desk.observe(who, at=T + HOUR)
+    taken = desk.collect(who).snapshot
+    assert (taken.commit, taken.problem_is_ours) == (None, True)
+    assert taken.evidence.decision is Decision.AMBIGUOUS
+    assert "`trunk` at the next look" in taken.evidence.explanation
+
+
+def test_a_branch_renamed_since_an_early_look_needs_nobody_where_both_hold_the_same(repository, desk):
+    repository.commit("c1", T - 30 * DAY)
+    repository.point("main", "c1")
+    who = team(repository.url)
+    desk.observe(who, at=T - 20 * DAY)
+    repository.point("trunk", "c1")
+    repository.git("symbolic-ref", "HEAD", "refs/heads/trunk")
+    desk.observe(who, at=T + HOUR)
+    assert desk.collect(who).snapshot.commit == repository.commits["c1"]
+
+
 def test_without_a_default_branch_the_only_branch_counts_and_of_several_a_person_chooses(repository, desk):
     repository.commit("c1", T - HOUR)
     repository.point("master", "c1")
