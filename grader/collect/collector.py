@@ -18,6 +18,7 @@ from grader.collect.looks import (
     complete_looks,
     counting_branch,
     default_since,
+    failed_looks,
     heads_at,
     last_heads,
     looks_at,
@@ -230,7 +231,7 @@ class Collector:
         tips = mirror.commits_among(sighting.commit for sighting in seen)
         commits = read_history(mirror.git, tips)
         signed = signed_times(mirror.git, commits.values(), self._keys(), now=looks[-1].time)
-        return History(commits, seen, pushes, signed, complete_looks(looks))
+        return History(commits, seen, pushes, signed, complete_looks(looks), failed_looks(looks))
 
     def _keys(self) -> Keys:
         if self._loaded_keys is None:

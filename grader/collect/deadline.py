@@ -111,6 +111,12 @@ class Bracket:
         return unmoved or pushed_late or (watched and not self.seen_at_once)
 
     @property
+    def was_shut(self) -> bool:
+        """True when we asked from shortly before the deadline on, and the repository did not answer."""
+        first_late = self.deadline.first_late
+        return any(first_late - WATCHED_S <= time < first_late + AT_ONCE_S for time in self.history.refused)
+
+    @property
     def seen_at_once(self) -> bool:
         """True when a look of ours right after the deadline shows what is claimed."""
         return _at_once(self.after, self.deadline.first_late)

@@ -37,6 +37,8 @@ class History:
     """The forge's own signature time of each commit that it signed, in seconds since the epoch."""
     looked: Sequence[int] = ()
     """When we saw all branches ourselves, oldest first: one without a sighting of then was not there."""
+    refused: Sequence[int] = ()
+    """When we asked and got no answer, oldest first."""
 
     @cached_property
     def effective(self) -> Mapping[str, float]:

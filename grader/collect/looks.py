@@ -101,6 +101,11 @@ def complete_looks(looks: Sequence[Look]) -> tuple[int, ...]:
     return tuple(look.time for look in looks if look.reached and len(look.heads) < HEADS_LIMIT)
 
 
+def failed_looks(looks: Sequence[Look]) -> tuple[int, ...]:
+    """When the repository was asked for and did not answer."""
+    return tuple(look.time for look in looks if not look.reached)
+
+
 def sightings(looks: Iterable[Look], pushes: Iterable[Push]) -> tuple[Sighting, ...]:
     """Everything that was seen of any branch, oldest first; of one instant, push records first."""
     recorded = [

@@ -156,6 +156,14 @@ def _gap(found: Bracket, proof: Sighting) -> Ruling:
         chosen = _chosen("gap", policy) if policy == "proven" else ""
         said = f"{_seen_late(found, proof)}, counts{chosen}"
         return _gap_ruling(found, proof.commit, proof.level, said)
+    if policy == "rule" and _may_have_waited(found):
+        said = (
+            f"{_listed(found.newer)} is dated before {found.when} and was first seen on `{found.name}` after "
+            f"it; the repository could not be read as {found.when} passed, though commit "
+            f"{short(proof.commit)} was seen before and it answered again later; a person decides"
+        )
+        candidates = (proof.commit, *found.newer)
+        return _gap_ruling(found, None, EvidenceLevel.DATES_ONLY, said, candidates=candidates)
     if len(found.newer) > 1:
         return _several(
             found,
@@ -164,6 +172,15 @@ def _gap(found: Bracket, proof: Sighting) -> Ruling:
             f"than commit {short(proof.commit)}, the last one that is proven",
         )
     return _gap_accepted(found, proof, found.newer[0])
+
+
+def _may_have_waited(found: Bracket) -> bool:
+    """Whether a repository that was shut around the deadline may have hidden that the work was late.
+
+    Its owner can shut it for an hour, so what was then pushed is not simply taken by its dates.
+    """
+    soon = found.tolerated or found.seen_at_once
+    return found.was_shut and not soon and not all(found.seen_on_time(head) for head in found.newer)
 
 
 def _gap_accepted(found: Bracket, proof: Sighting, head: str) -> Ruling:

@@ -265,6 +265,27 @@ def test_a_repository_that_vanishes_after_we_saw_the_deadline_pass_is_judged_by_
     assert desk.collect(who).snapshot.commit == repository.commits["c1"]
 
 
+@pytest.mark.parametrize(("asked", "counts"), [((T - 300, T - 1, T, T + 60), None), ((T - 2 * HOUR,), "c2")])
+def test_work_that_appears_after_a_repository_was_shut_over_the_deadline_is_for_a_person(
+    repository, desk, tmp_path, asked, counts
+):
+    repository.commit("c1", T - DAY)
+    repository.point("main", "c1")
+    who = team(repository.url)
+    desk.observe(who, at=T - 3 * HOUR)
+    home = repository.folder.rename(tmp_path / "shut")
+    for time in asked:
+        desk.observe(who, at=time)
+    home.rename(repository.folder)
+    repository.commit("c2", T - HOUR, ["c1"])
+    repository.point("main", "c2")
+    desk.observe(who, at=T + 3 * HOUR)
+    taken = desk.collect(who).snapshot
+    assert repository.name_of(taken.commit) == counts
+    assert taken.evidence.decision is Decision.GAP
+    assert taken.problem_is_ours is (counts is None)
+
+
 def test_an_extension_moves_the_deadline_of_one_team(repository, desk):
     repository.commit("c1", T - HOUR)
     repository.commit("c2", T + HOUR, ["c1"])
