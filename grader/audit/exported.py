@@ -2,9 +2,10 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from grader.audit.findings import Finding, broken
+from grader.audit.findings import Finding, broken, look
 from grader.collect.hardened_git import Git
 from grader.collect.objects import parse_commit, read_objects
 
@@ -32,6 +33,29 @@ def check_files(folder: Path) -> list[Finding]:
         if file_sha256(folder / name) != listed[name]:
             findings.append(broken(f"{name!a} is not the file that was exported"))
     return findings
+
+
+def odd_files(folder: Path, *, flat: bool = False) -> list[str]:
+    """Links, pipes and the like, by name: those would be read from elsewhere, or waited for.
+
+    Args:
+        folder: that somebody else may have made.
+        flat: whether folders in it are odd, too.
+    """
+    odd = [path for path in folder.rglob("*") if path.is_symlink() or not (path.is_file() or path.is_dir())]
+    odd += [path for path in folder.glob("*") if flat and path.is_dir() and not path.is_symlink()]
+    return sorted(str(path.relative_to(folder)) for path in odd)
+
+
+def unshown_decisions(folder: Path, teams: Sequence[str]) -> list[Finding]:
+    """Decisions about commits of teams that have no bundle here."""
+    try:
+        lines = (folder / DECISIONS).read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []  # said of each team
+    read = [one for line in lines if (one := _DECISION.fullmatch(line))]
+    bare = {one[1] for one in read if one[2] != "-" and one[3] != MISSING} - set(teams)
+    return [broken(f"{DECISIONS} names a commit, but there is no bundle", team=team) for team in sorted(bare)]
 
 
 def file_sha256(path: Path) -> str:
@@ -72,12 +96,14 @@ def stated_decisions(git: Git, folder: Path, team: str) -> list[Finding]:
     read = [_DECISION.fullmatch(line) for line in lines if not line.startswith("#")]
     if None in read:
         return [broken(f"a line of {DECISIONS} is damaged", team=team)]
-    stated = [one for one in read if one and one[1] == team and one[2] != "-" and one[3] != MISSING]
+    stated = [one for one in read if one and one[1] == team and one[2] != "-"]
     return [finding for one in stated if (finding := _decision(git, team, commit=one[2], date=one[3]))]
 
 
 def _decision(git: Git, team: str, *, commit: str, date: str) -> Finding | None:
     found = dict(read_objects(git, [commit]))
+    if commit not in found and date == MISSING:
+        return look(f"{DECISIONS} names commit {commit}, which nobody has any more", team=team)
     if commit not in found:
         return broken(f"commit {commit} of {DECISIONS} is not in its bundle", team=team)
     committed = parse_commit(commit, found[commit]).committed

@@ -9,20 +9,23 @@ from pathlib import Path
 
 from grader.audit.anchors import ROOTS, Anchor, posted, stamped
 from grader.audit.chain import read_chain
-from grader.audit.exported import check_files, left_out, stated_decisions
+from grader.audit.exported import check_files, left_out, odd_files, stated_decisions, unshown_decisions
 from grader.audit.findings import Finding, broken, look
 from grader.audit.kept_objects import KeptObjects, bundle_objects, mirror_objects
 from grader.audit.statements import does_not_prove, proves
 from grader.audit.tips import Tip, tips_by_team
 from grader.collect.anchoring import FOLDER as ANCHORS
 from grader.collect.hardened_git import Git, GitFailedError
-from grader.collect.ledger import Ledger
+from grader.collect.ledger import NO_ROUND, Ledger
 from grader.collect.round_sums import page_name
 from grader.errors import StoreError
 from grader.records import Record
 
 GIT_TIMEOUT_S = 600.0
 """Longest that the check of one repository may take."""
+
+ODD_LIMIT = 20
+"""Names that are told where what is there is no plain file."""
 
 
 class Verification(Record):
@@ -72,6 +75,9 @@ def verify(folder: Path, *, heads: Sequence[str] = (), roots: Path | None = None
     if not (folder / "ledger").is_dir():
         raise StoreError(f"{folder}: holds no folder 'ledger'; give a state folder or an exported one")
     is_export = (folder / "bundles").is_dir()
+    odd = odd_files(folder) if is_export else odd_files(folder / "ledger", flat=True)
+    if odd:
+        return _refused(odd, is_export=is_export)
     files = _ledger_files(folder / "ledger")
     chain = read_chain(files)
     tips = tips_by_team({number: files[page_name(number)] for number in chain.hashes})
@@ -84,7 +90,7 @@ def verify(folder: Path, *, heads: Sequence[str] = (), roots: Path | None = None
     found = (*chain_findings, *post_findings, *stamp_findings, *findings)
     sound_until = _sound_until(len(chain.hashes), found)
     return Verification(
-        place="exported folder" if is_export else "state folder",
+        place=_place(is_export=is_export),
         rounds=len(chain.hashes),
         head=chain.head,
         repositories=len(checked),
@@ -93,6 +99,26 @@ def verify(folder: Path, *, heads: Sequence[str] = (), roots: Path | None = None
         findings=found,
         proves=proves(sound_until, anchors, noted=chain.noted, complete=not found),
         does_not_prove=does_not_prove(len(chain.hashes), anchors, others=len(tips.keys() - set(checked))),
+    )
+
+
+def _place(*, is_export: bool) -> str:
+    return "exported folder" if is_export else "state folder"
+
+
+def _refused(odd: Sequence[str], *, is_export: bool) -> Verification:
+    """Nothing is read where a link or a pipe stands for a file."""
+    text = "expected a plain file, found a link, a pipe or a folder; nothing was checked"
+    return Verification(
+        place=_place(is_export=is_export),
+        rounds=0,
+        head=NO_ROUND,
+        repositories=0,
+        tips=0,
+        anchors=(),
+        findings=tuple(broken(f"{name!a}: {text}") for name in odd[:ODD_LIMIT]),
+        proves=(),
+        does_not_prove=does_not_prove(0, (), others=0),
     )
 
 
@@ -156,7 +182,7 @@ def _bundles(folder: Path, tips: Mapping[str, Sequence[Tip]]) -> tuple[list[str]
         for number, team in enumerate(teams):
             bundle = folder / "bundles" / f"{team}.bundle"
             findings += _bundle(bundle, Path(scratch, f"{number}.git"), tips.get(team, ()), folder)
-    return teams, findings
+    return teams, findings + unshown_decisions(folder, teams)
 
 
 def _bundle(bundle: Path, into: Path, named: Sequence[Tip], folder: Path) -> list[Finding]:

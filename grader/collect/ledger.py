@@ -179,7 +179,10 @@ def _write_once(path: Path, content: bytes) -> None:
 
 
 def _checked(path: Path, *, number: int, previous: str) -> _Page:
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}; a round is a plain file that we may read") from None
     first, _, rest = content.decode("utf-8", errors="replace").partition("\n")
     header = _HEADER.fullmatch(first)
     if header is None or int(header[1]) != number or path.name != f"{number:06d}.txt":

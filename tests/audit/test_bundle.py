@@ -197,6 +197,65 @@ def test_a_bundle_with_a_name_that_no_team_can_have_runs_nothing(case, name):
     assert verified(case)[0] == 3
 
 
+@pytest.mark.parametrize(
+    "name", ["decisions.txt", "SHA256SUMS", "bundles/linear.bundle", "ledger/000002.txt"]
+)
+@pytest.mark.parametrize("kind", ["pipe", "link"])
+def test_a_pipe_or_a_link_in_the_place_of_a_file_is_refused_and_not_read(case, tmp_path, name, kind):
+    away = (case / name).rename(tmp_path / "away")
+    os.mkfifo(case / name) if kind == "pipe" else (case / name).symlink_to(away)
+    code, said = run_script(case)
+    assert (code, f"BROKEN no plain files, so nothing was checked: ./{name}" in said) == (3, True)
+    code, found = verified(case)
+    assert (code, name in found["findings"][0]["text"], found["proves"]) == (3, True, [])
+
+
+@pytest.mark.parametrize("name", ["0\x1b[31m.txt", "000000\\033[31m.txt"])
+def test_no_name_in_a_folder_reaches_the_terminal_as_a_command(case, name):
+    (case / "ledger" / name).write_text("x")
+    forgive(case)
+    for code, said in (run_script(case), (verified(case)[0], grader("audit", "verify", case).output)):
+        assert (code, "\x1b" in said) == (3, False)
+
+
+def test_a_decision_about_a_commit_that_no_bundle_shows_is_found(case):
+    (case / "bundles" / "linear.bundle").unlink()
+    forgive(case)
+    code, said = run_script(case)
+    assert (code, "no bundle of linear" in said) == (3, True)
+    code, found = verified(case)
+    assert (code, [one["team"] for one in found["findings"]]) == (3, ["linear"])
+
+
+def test_a_commit_that_is_said_to_be_lost_is_told_and_one_that_is_there_is_not_lost(case, evidence):
+    there = evidence.server.repositories["linear"].commits["c2"]
+    edit(
+        case / "decisions.txt",
+        f"linear {there} {T - 2 * 3600}".encode(),
+        b"linear " + b"a" * 40 + b" missing",
+    )
+    forgive(case)
+    assert "LOOK linear: decisions.txt names commit aaaa" in run_script(case)[1]
+    assert verified(case)[0] == 1
+    edit(case / "decisions.txt", b"a" * 40, there.encode())
+    forgive(case)
+    assert run_script(case)[0] == 3
+    assert verified(case)[0] == 3
+
+
+def test_the_script_works_where_temporary_files_lie_in_a_folder_with_a_space(exported, tmp_path):
+    scratch = tmp_path / "a b"
+    scratch.mkdir()
+    done = subprocess.run(
+        ["sh", str(exported / "verify.sh")],
+        env={"PATH": os.environ["PATH"], "TMPDIR": str(scratch)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "all of it holds")
+
+
 def test_a_file_that_is_missing_without_having_been_left_out_is_found(case):
     (case / "bundles" / "a.large.left-out.txt").unlink()
     forgive(case)
@@ -206,7 +265,7 @@ def test_a_file_that_is_missing_without_having_been_left_out_is_found(case):
 
 
 def test_the_script_needs_nothing_but_common_tools_and_git(exported, tmp_path):
-    tools = "sh sha256sum git cut sed sort comm grep head wc printf dirname basename mktemp rm cat"
+    tools = "sh sha256sum git cut sed sort comm grep head wc printf dirname basename mktemp rm cat tr find"
     for tool in tools.split():
         (tmp_path / tool).symlink_to(shutil.which(tool))
     assert run_script(exported, path=str(tmp_path))[0] == 0

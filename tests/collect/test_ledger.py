@@ -163,6 +163,12 @@ def test_nothing_is_added_to_a_broken_chain(ledger, folder):
     assert not (folder / "000004.txt").exists()
 
 
+def test_a_folder_in_the_place_of_a_round_is_damage_and_no_crash(ledger, folder):
+    (folder / "000003.txt").mkdir()
+    with pytest.raises(StoreError, match=r"000003\.txt: .*plain file"):
+        ledger.verify()
+
+
 def test_a_round_that_somebody_else_has_just_written_is_not_overwritten(ledger, folder, monkeypatch):
     stale = ledger._hashes()
     ledger.append([Line("theirs", "HEAD", "-", 1)], time=1, version="0.1.0")

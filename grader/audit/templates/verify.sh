@@ -9,12 +9,17 @@ cd "$(dirname -- "$0")" || exit 3
 work=$(mktemp -d) || exit 3
 trap 'rm -rf "$work"' EXIT
 bad=0
-broken() { echo "BROKEN $*"; bad=3; }
+plain() { tr -c '[:print:]\n' '?'; } # whoever wrote to this folder must not write to your terminal
+broken() { printf 'BROKEN %s\n' "$*" | plain; bad=3; }
 sha() { sha256sum < "$1" | cut -d' ' -f1; }
+
+# 0. Nothing here is a link or a pipe: those would be read from elsewhere, or waited for.
+odd=$(find . ! -type f ! -type d; find ledger -type d -name '[0-9]*.txt')
+if [ -n "$odd" ]; then broken "no plain files, so nothing was checked: $odd"; exit 3; fi
 
 # 1. The files are those that were exported.
 if ! sha256sum -c SHA256SUMS > "$work/sums" 2>&1; then
-  grep -v ': OK$' "$work/sums"; broken "files differ from SHA256SUMS"
+  grep -v ': OK$' "$work/sums" | plain; broken "files differ from SHA256SUMS"
 fi
 
 # 2. The ledger: every round names the hash of the one before, and each hash was noted beside it.
@@ -34,14 +39,15 @@ done
 count=0
 for bundle in bundles/*.bundle; do
   [ -f "$bundle" ] || continue
-  count=$((count + 1)) team=$(basename "$bundle" .bundle) git="git --git-dir=$work/$count.git"
+  count=$((count + 1)) team=$(basename "$bundle" .bundle) GIT_DIR=$work/$count.git
   case $team in *[!A-Za-z0-9._-]*) broken "bundles/: a name that no team can have"; continue ;; esac
-  git init -q --bare --template= "$work/$count.git"
-  if ! $git bundle unbundle "$PWD/$bundle" > "$work/refs" 2> "$work/said"; then
+  git init -q --bare --template= "$GIT_DIR"
+  export GIT_DIR
+  if ! git bundle unbundle "$PWD/$bundle" > "$work/refs" 2> "$work/said"; then
     broken "bundle of $team: $(head -n 1 "$work/said")"; continue
   fi
   cut -d' ' -f1 "$work/refs" | sort -u > "$work/tips"
-  $git rev-list --objects --no-object-names --missing=print --stdin \
+  git rev-list --objects --no-object-names --missing=print --stdin \
     < "$work/tips" > "$work/objects" 2> "$work/said" || broken "bundle of $team: $(head -n 1 "$work/said")"
   sed -n 's/^?//p' "$work/objects" | sort > "$work/missing"
   [ -f "bundles/$team.left-out.txt" ] && sort "bundles/$team.left-out.txt" > "$work/left" || : > "$work/left"
@@ -58,14 +64,23 @@ for bundle in bundles/*.bundle; do
   grep "^$pattern " decisions.txt > "$work/decided"
   while read -r _ commit date decision _; do
     case $commit in -) continue ;; *[!0-9a-f]*) broken "decisions.txt: $team: no commit"; continue ;; esac
-    [ "$date" = missing ] && continue
-    if ! $git cat-file commit "$commit" > "$work/commit" 2> "$work/said"; then
+    if [ "$date" = missing ] && ! git cat-file -e "$commit" 2> "$work/said"; then
+      echo "LOOK $team: decisions.txt names commit $commit, which nobody has any more"; continue
+    fi
+    if ! git cat-file commit "$commit" > "$work/commit" 2> "$work/said"; then
       broken "$team: $decision: $commit is not in its bundle"; continue
     fi
     found=$(sed -n '/^$/q; s/^committer .*> \([0-9]*\) [-+0-9]*$/\1/p' "$work/commit" | head -n 1)
     [ "$date" = - ] || [ "$found" = "$date" ] || broken "$team: $commit is dated '$found', not '$date'"
   done < "$work/decided"
 done
+
+# 5. No decision is about a commit that this folder does not show.
+grep -v '^#' decisions.txt | while read -r team commit date _; do
+  case $commit,$date in -,* | *,missing) continue ;; esac
+  [ -f "bundles/$team.bundle" ] || printf '%s\n' "$team"
+done > "$work/unshown"
+[ -s "$work/unshown" ] && broken "decisions.txt: no bundle of $(cat "$work/unshown")"
 
 echo "$n rounds, head $head; $count bundles"
 if [ -n "$posted" ]; then
