@@ -11,6 +11,7 @@ from decimal import Decimal
 import pytest
 from click.testing import CliRunner
 
+from grader import __version__
 from grader.cli import main
 from grader.errors import ConfigurationError, GraderError
 from grader.examine.request import new_request, with_noise
@@ -253,7 +254,7 @@ def test_the_command_says_what_ran_where_with_which_seeds_and_what_came_of_it(gr
         "3 gradings from the store changed 0 marks; 1 examinations from scratch changed 0",
         "seed 11, noise 1 to 3", "5 examinations in the sandbox fake", "5 of them run by this command",
         "the rounds with more, which `grader grade` adds where noise leaves points open, are left out",
-        "cores, ", "torch=2.", "engine 0.4.0.dev0+", "two gradings differ",
+        "cores, ", "torch=2.", f"engine {__version__}+", "two gradings differ",
     ):  # fmt: skip
         assert words in said.stdout, words
     again = grader().stdout
@@ -297,7 +298,8 @@ def test_killed_in_between_the_same_command_goes_on(subject, noisy_tree, tmp_pat
     stored = len(list(store.root.rglob("examination.json")))
     rest = repeated(subject, store)
     assert 2 <= stored < 6
-    assert rest.ran == 6 - stored
+    # The kill may have come between the files of an examination and the row that says it is finished.
+    assert 6 - stored <= rest.ran <= 6 - stored + 1
     quiet = repeated(subject, Store(tmp_path / "quiet"))
     assert [graded.marks for graded in rest.fresh] == [graded.marks for graded in quiet.fresh]
 
