@@ -50,8 +50,10 @@ class Mirror:
 
     @property
     def exists(self) -> bool:
-        """True once the repository has been looked at."""
-        return (self.git.repository / "HEAD").is_file()
+        """True once the repository has been looked at; a stop while it was made leaves half of it."""
+        made = all((self.git.repository / name).is_dir() for name in ("objects", "refs"))
+        head = self.git.repository / "HEAD"
+        return made and head.is_file() and head.stat().st_size > 0
 
     def list_heads(self, remote: Remote) -> Heads:
         """Ask the server for its branches; nothing is downloaded.
@@ -172,6 +174,7 @@ class Mirror:
     def _make(self) -> None:
         if not self.exists:
             self.git.repository.mkdir(parents=True, exist_ok=True)
+            (self.git.repository / "HEAD").unlink(missing_ok=True)  # git would keep an empty one
             self.git.read("init", "--quiet", "--bare", "--initial-branch=none")
 
 

@@ -133,7 +133,7 @@ class Observer:
             pushes = push_records(self.push_records, team.id)
             ids = [push.after for push in pushes[-RESCUE_LIMIT:] if push.after != NOTHING]
             mirror.rescue(remote, ids)
-        except (ConfigurationError, CollectError) as error:
+        except (ConfigurationError, CollectError, OSError) as error:
             return str(error)
         return None
 

@@ -96,7 +96,8 @@ def _conflicts(kept: Sequence[PushRecord], new: Sequence[PushRecord]) -> tuple[s
 def _contradiction(kept: PushRecord, found: PushRecord) -> str:
     def said(record: PushRecord) -> str:
         ends = " to ".join((commit or "unknown")[:10] for commit in (record.before, record.after))
-        return f"{ends} at {utc_text(record.timestamp)} by {record.source or 'the file'}"
+        source = ascii(record.source)[1:-1] or "the file"  # a file that somebody handed us may say anything
+        return f"{ends} at {utc_text(record.timestamp)} by {source}"
 
     return f"records of {found.ref!a} contradict each other, both are kept: {said(kept)}; {said(found)}"
 

@@ -164,8 +164,8 @@ def test_nothing_is_added_to_a_broken_chain(ledger, folder):
 
 
 def test_a_folder_in_the_place_of_a_round_is_damage_and_no_crash(ledger, folder):
-    (folder / "000003.txt").mkdir()
-    with pytest.raises(StoreError, match=r"000003\.txt: .*plain file"):
+    (folder / "000004.txt").mkdir()
+    with pytest.raises(StoreError, match=r"000004\.txt: .*plain file"):
         ledger.verify()
 
 

@@ -1,5 +1,7 @@
 from types import MappingProxyType
 
+import pytest
+
 from grader.collect.observation import Observer
 from tests.collect.lab import MAIN, Repository, T, course, team
 
@@ -8,7 +10,7 @@ def observer(tmp_path, clock, **policy):
     rules = course(**policy).collect
     return Observer(
         mirrors=tmp_path / "mirrors",
-        push_records=None,
+        push_records=tmp_path / "push_records",
         policy=rules,
         tokens=MappingProxyType({}),
         clock=clock,
@@ -68,3 +70,21 @@ def test_everybody_is_asked_before_anything_is_downloaded(tmp_path):
         T + 3,
     ]
     assert list((tmp_path / "mirrors").glob("*/refs/seen/*"))
+
+
+def test_a_record_file_that_cannot_be_read_keeps_nobody_from_being_seen(tmp_path):
+    teams = class_of(tmp_path, "t1", "t2")
+    (tmp_path / "push_records").mkdir()
+    (tmp_path / "push_records" / "t1.json").symlink_to("/proc/self/mem")
+    seen = observer(tmp_path, Ticking(T)).look_at(teams)
+    assert [[line.name for line in one.lines] for one in seen] == [["HEAD", MAIN]] * 2
+    assert "Input/output error" in seen[0].problem
+
+
+@pytest.mark.parametrize("head", ["", "ref: refs/heads/none\n"])
+def test_a_mirror_of_which_a_killed_run_made_half_is_made_whole(tmp_path, head):
+    teams = class_of(tmp_path, "t1")
+    half = tmp_path / "mirrors" / "t1.git"
+    half.mkdir(parents=True)
+    (half / "HEAD").write_text(head)
+    assert observer(tmp_path, Ticking(T)).look_at(teams)[0].problem is None

@@ -44,6 +44,11 @@ def test_one_move_at_two_times_is_kept_twice_and_said():
     assert "1970-01-01T00:33:20Z by github.com" in merged.conflicts[0]
 
 
+def test_a_record_that_somebody_handed_in_says_nothing_that_a_terminal_obeys():
+    said = merge([replace(SECOND, source="\x1b[2J")], [replace(SECOND, timestamp=2001)]).conflicts[0]
+    assert said.isprintable()
+
+
 def test_two_outcomes_of_one_second_are_kept_and_said():
     other = replace(SECOND, after=C)
     merged = merge([SECOND], [other])
