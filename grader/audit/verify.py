@@ -72,6 +72,7 @@ def verify(folder: Path, *, heads: Sequence[str] = (), roots: Path | None = None
     Raises:
         StoreError: there is no ledger in the folder.
     """
+    folder = folder.resolve()  # git runs in other folders
     if not (folder / "ledger").is_dir():
         raise StoreError(f"{folder}: holds no folder 'ledger'; give a state folder or an exported one")
     is_export = (folder / "bundles").is_dir()

@@ -50,6 +50,8 @@ def verify(
     """
     from grader.audit.verify import verify as check
 
+    if folder is not None and not folder.is_dir():
+        raise click.BadParameter(f"{folder} is no folder; unpack it, and name what was in it")
     if folder is None:
         folder, ca = _state_and_roots(course, state, ca)
     found = check(folder, heads=heads, roots=ca)

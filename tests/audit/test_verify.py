@@ -45,6 +45,19 @@ def test_the_course_s_own_state_folder_is_verified_without_naming_it(evidence):
     assert (done.exit_code, "6 rounds, head " in done.stdout) == (0, True)
 
 
+def test_a_state_folder_is_verified_by_its_relative_name_too(state, monkeypatch):
+    monkeypatch.chdir(state.parent)
+    code, found = verified("state")
+    assert (code, found["findings"]) == (0, [])
+
+
+def test_an_archive_is_to_be_unpacked_first(tmp_path):
+    archive = tmp_path / "case.zip"
+    archive.write_bytes(b"PK")
+    done = grader("audit", "verify", archive)
+    assert (done.exit_code, "unpack it" in done.stderr) == (2, True)
+
+
 def test_what_is_proven_and_what_is_not_is_said_in_words(evidence):
     done = grader("audit", "verify", evidence.state)
     proven, _, open_ = done.stdout.partition("It does not prove:")
