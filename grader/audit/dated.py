@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from grader.audit.context import Context, Finding
 from grader.audit.moments import distance
-from grader.collect.deadline import bracket, short
+from grader.collect.deadline import Bracket, bracket, short
 from grader.collect.objects import Commit
 from grader.collect.oddities import (
     after_signed_descendant_s,
@@ -78,10 +78,23 @@ def on_time_seen_late(context: Context) -> Finding | None:
     if found.proof is None:
         late, since = [head for head in found.claimed if found.pushed_late(head)], ""
     else:
-        late = [head for head in found.claimed if head in found.newer or not found.seen_on_time(head)]
+        heads = dict.fromkeys((*found.claimed, *_arrived_since(context, found)))
+        late = [head for head in heads if head in found.newer or not found.seen_on_time(head)]
         since = f", which was last seen {distance(first_late - found.proof.time)} before it"
     said = f"is dated before {context.deadline.name} and first seen on the branch after it{since}"
     return listed([context.history.commits[head] for head in late], said)
+
+
+def _arrived_since(context: Context, found: Bracket) -> tuple[str, ...]:
+    """Commits dated on time that came to the branch only after the first sighting past the deadline.
+
+    They change no decision: what the branch held at the deadline is known without them.
+    """
+    history, first_late = context.history, context.deadline.first_late
+    here = (s for s in history.sightings if s.ref == context.ref and s.time >= first_late)
+    tips = dict.fromkeys(s.commit for s in here if s.commit in history.commits)
+    arrived = history.maximal(history.all_on_time(tips, first_late))
+    return tuple(head for head in arrived if head not in found.accepted)
 
 
 def worst(commits: Iterable[Commit], how_far_s: Callable[[Commit], float], said: str) -> Finding | None:

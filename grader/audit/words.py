@@ -45,7 +45,10 @@ WEIGHTS = MappingProxyType(
 
 _HEADLINES = MappingProxyType(
     {
-        Decision.CONFIRMED: "What the branch held at the deadline counts; nothing newer is dated on time.",
+        Decision.CONFIRMED: (
+            "What the branch held at the deadline counts; when it was seen next it had nothing newer that is "
+            "dated on time."
+        ),
         Decision.CONFIRMED_OTHER_HEADS: (
             "What the branch held at the deadline counts; other work that is dated on time came into it "
             "later and does not."

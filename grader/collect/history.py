@@ -109,7 +109,11 @@ class History:
 
         Every bound covers the ancestors, so the ancestors of a commit on time are on time.
         """
-        return {commit for commit in self.reachable([tip]) if self._was_on_time(commit, first_late)}
+        return self.all_on_time([tip], first_late)
+
+    def all_on_time(self, tips: Iterable[str], first_late: int) -> set[str]:
+        """The same of several tips, in one walk."""
+        return {commit for commit in self.reachable(tips) if self._was_on_time(commit, first_late)}
 
     def maximal(self, commits: set[str]) -> tuple[str, ...]:
         """Those of a set closed under ancestors that no other builds on; latest date first."""

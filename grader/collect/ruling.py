@@ -116,7 +116,7 @@ def _confirmed(found: Bracket, proof: Sighting) -> Ruling:
     said = _shown(found, proof)
     others = [head for head in found.claimed if head != proof.commit]
     if not others:
-        said += f", and nothing newer is {found.punctual}"
+        said += f", and the next sighting has nothing newer that is {found.punctual}"
         return _ruling(found, proof.commit, Decision.CONFIRMED, proof.level, said)
     said += f"; other work that is dated {found.punctual} ({_listed(others)}) was joined to it later"
     decision = Decision.CONFIRMED_OTHER_HEADS

@@ -189,6 +189,18 @@ def test_a_commit_dated_on_time_and_seen_late_needs_a_witness(repository: Reposi
     assert "on-time-seen-late" not in found(repository, "c2", seen=[looked(repository, "c2", T - 5)])
 
 
+def test_a_commit_dated_on_time_is_seen_late_whatever_a_look_right_at_the_deadline_found(
+    repository: Repository,
+) -> None:
+    repository.commit("c1", T - 3 * HOUR)
+    repository.commit("c2", T - 60, ["c1"])
+    repository.commit("late", T + HOUR, ["c2"])
+    before = [looked(repository, "c1", T - 5), looked(repository, "c1", T)]
+    assert "on-time-seen-late" not in found(repository, "c1", seen=before)
+    seen = [*before, looked(repository, "late", T + HOUR), looked(repository, "late", T + DAY)]
+    assert found(repository, "c1", seen=seen)["on-time-seen-late"].commits == (repository.commits["c2"],)
+
+
 def test_a_forged_commit_forced_over_what_was_proven_is_seen_late(repository: Repository) -> None:
     repository.commit("c1", T - 3 * HOUR)
     repository.commit("c2", T - 2 * HOUR, ["c1"])
