@@ -77,8 +77,13 @@ class Due:
             end = self.first_late
         return next((place for place, date in enumerate(dates) if date < end), None)
 
-    def lateness(self, when: int) -> str:
-        """How late something of this instant is, and what that costs."""
+    def lateness(self, when: int, *, beside: Dated | None = None) -> str:
+        """How late something of this instant is, and what that costs.
+
+        Args:
+            when: seconds since the epoch.
+            beside: what counts already.
+        """
         late = self.rules.late
         days = started_days(when, self.first_late, zone=self.rules.time_zone)
         if not days:
@@ -86,6 +91,8 @@ class Due:
         said = f"late by {counted(days, 'started day')}"
         if not late.enabled or days > late.max_days:
             return f"{said}, so it does not count"
+        if beside is not None and late.takes == "on_time" and beside.date < self.first_late:
+            return f"{said}, and does not count: this folder was on time"
         cost = f"{(late.rate * days * Decimal(100)).normalize():f} %"
         return f"{said}, which costs {cost} of the points {late.base}"
 
@@ -205,7 +212,7 @@ def _missing(there: HandIn, due: Due | None, now: int) -> str:
     said = f"{count} here {verb} not in {there.name} and would not count"
     if due is None or now < due.first_late:
         return said
-    return f"{said}. What is pushed now is {due.lateness(now)}"
+    return f"{said}. What is pushed now is {due.lateness(now, beside=_counting(there, due))}"
 
 
 def _newer(there: HandIn) -> str:

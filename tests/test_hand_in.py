@@ -160,8 +160,11 @@ def test_what_is_not_pushed_says_what_pushing_it_now_would_be(work):
     before = "1 commit here is not in origin/main and would not count"
     assert work.said("here is not in") == before
     assert work.said("is not handed in").endswith("push before it")
-    after = "What is pushed now is late by 1 started day, which costs 10 % of the points possible"
-    assert work.said("here is not in", now="2025-07-19 08:00") == f"{before}. {after}"
+    late = "What is pushed now is late by 1 started day"
+    said = f"{before}. {late}, and does not count: this folder was on time"
+    assert work.said("here is not in", now="2025-07-19 08:00") == said
+    said = f"{before}. {late}, which costs 10 % of the points possible"
+    assert work.said("here is not in", now="2025-07-19 08:00", takes="latest") == said
     work.commit("2025-07-18 11:50", push=False)
     assert work.said("here are not in").startswith("2 commits here are not in origin/main")
 
