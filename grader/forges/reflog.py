@@ -52,6 +52,8 @@ def read(repository: Path, *, source: str) -> list[PushRecord]:
         ForgeError: it keeps no logs, or they are not plain files of a sane size.
         ConfigurationError: a line is not in git's form.
     """
+    if not repository.is_dir():
+        raise ForgeError(f"{repository}: no such folder on this machine")
     top = repository / "logs"
     if not top.is_dir():
         raise ForgeError(f"{repository}: keeps no log of pushes; set core.logAllRefUpdates to true in it")

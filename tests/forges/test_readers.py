@@ -185,6 +185,11 @@ def test_a_server_that_keeps_no_log_is_told_how(tmp_path):
         reflog.read(Repository(tmp_path / "r.git").folder, source="us")
 
 
+def test_a_server_s_repository_that_is_gone_is_said_to_be(tmp_path):
+    with pytest.raises(ForgeError, match="no such folder"):
+        reflog.read(tmp_path / "r.git", source="us")
+
+
 @pytest.mark.parametrize("trap", ["link", "fifo", "text"])
 def test_a_log_that_is_none_is_refused_and_not_shown(tmp_path, trap):
     heads = tmp_path / "r.git" / "logs" / "refs" / "heads"
