@@ -13,6 +13,7 @@ from grader.audit.records import Audit, Dossier
 from grader.collect.clock import skews
 from grader.collect.collector import Collector
 from grader.collect.deadline import Deadline
+from grader.collect.late import first_late_of
 from grader.collect.ledger import NO_ROUND, Ledger, Round
 from grader.collect.mirror import Mirror
 from grader.collecting import collector_of
@@ -73,7 +74,7 @@ def _dossier(run: Run, collector: Collector, team: Team, assignment: Assignment)
             now=run.clock(),
             addresses={one.email: one.student for one in run.roster.students if one.email},
         )
-        return dossier(study, graded, beside)
+        return dossier(study, graded, beside, now=run.clock())
     except (GraderError, ValueError, LookupError, OSError, RecursionError, MemoryError) as error:
         deadline = _deadline(run, team, assignment)
         return without_study(team, assignment, graded, deadline=deadline, problem=_problem(run, error))
@@ -96,9 +97,7 @@ def _graded(run: Run, team: Team, assignment: Assignment) -> Snapshot | None:
 
 def _deadline(run: Run, team: Team, assignment: Assignment) -> Deadline:
     """The team's deadline as far as it can be told."""
-    given = [one.deadline for one in team.extensions if one.assignment == assignment.id]
-    zone = run.tree.course.time_zone
-    first_late = wall_clock_to_epoch(given[-1] if given else assignment.deadline, zone)
+    zone, first_late = run.tree.course.time_zone, first_late_of(team, assignment, run.tree.course)
     return Deadline(first_late=first_late, text=deadline_text(first_late, zone=zone))
 
 

@@ -16,13 +16,16 @@ FORMAT = "%H%n%an <%ae>%n%cI%n%s"
 """What `git show` prints of a commit: id, author, committer date, subject."""
 
 
-def dossier(study: Study, graded: Snapshot | None, beside: Background = NOTHING_BESIDE) -> Dossier:
+def dossier(
+    study: Study, graded: Snapshot | None, beside: Background = NOTHING_BESIDE, *, now: int = 0
+) -> Dossier:
     """Everything about one team and one assignment.
 
     Args:
         study: what is known and what the rule says of it now.
         graded: what the stored marks rest on; None when nothing was collected for marking yet.
         beside: flags, rewrites and shares.
+        now: seconds since the epoch.
     """
     first_late = study.deadline.first_late
     told = telling(study.sightings, first_late)
@@ -40,6 +43,7 @@ def dossier(study: Study, graded: Snapshot | None, beside: Background = NOTHING_
             extension=extension_text(study.team, study.assignment),
             graded=graded,
             ruling=study.snapshot,
+            unread_since=_unread_since(study, now),
             timeline=told,
             seen_again=len(study.sightings) - len(told),
             commits=facts,
@@ -51,6 +55,14 @@ def dossier(study: Study, graded: Snapshot | None, beside: Background = NOTHING_
             commands=commands(study.team.id, graded, study.snapshot),
         )
     )
+
+
+def _unread_since(study: Study, now: int) -> bool:
+    """Whether a look is missing after the deadline, though what was seen before was ruled on."""
+    first_late = study.deadline.first_late
+    read = any(look.reached and look.time >= first_late for look in study.looks)
+    unreachable = study.snapshot.evidence.decision is Decision.UNREACHABLE
+    return now >= first_late and not read and not unreachable
 
 
 def without_study(
@@ -74,11 +86,12 @@ def without_study(
 
 
 def extension_text(team: Team, assignment: Assignment) -> str:
-    """The team's own deadline, who gave it and why; empty when it has none."""
+    """The team's own deadline, who gave it and why; of several the latest, and empty when it has none."""
     given = [one for one in team.extensions if one.assignment == assignment.id]
     if not given:
         return ""
-    return f"until {given[-1].deadline}, approved by {given[-1].approver}, reason {given[-1].reason_code}"
+    last = max(given, key=lambda one: one.deadline.replace("T", " "))
+    return f"until {last.deadline}, approved by {last.approver}, reason {last.reason_code}"
 
 
 def commands(team: str, graded: Snapshot | None, ruling: Snapshot) -> tuple[str, ...]:

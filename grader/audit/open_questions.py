@@ -24,6 +24,11 @@ def _questions(dossier: Dossier) -> Iterator[str]:
             f"graded was {_named(dossier.graded)}; on the evidence of today the rule takes "
             f"{_named(dossier.ruling)}: decide which of them stands"
         )
+    if dossier.unread_since:
+        yield (
+            "nobody has read this repository since the deadline, so this rests on an earlier look: give "
+            "`grader collect`, then audit again"
+        )
     if dossier.ruling.problem_is_ours:
         yield dossier.ruling.problem or dossier.ruling.evidence.explanation
 

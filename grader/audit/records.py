@@ -95,6 +95,8 @@ class Dossier(Record):
     """What the rule says on the evidence of today."""
     problem: str = ""
     """Why nothing could be ruled for this team; empty when it could."""
+    unread_since: bool = False
+    """True when the deadline is past and the repository was not read since."""
     timeline: tuple[Sighting, ...] = ()
     """What was seen of any branch, oldest first; of looks that found the same, the first and the last."""
     seen_again: int = 0

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from grader.audit.dossier import extension_text
 from grader.audit.records import Audit, Audits
 from grader.cli import main
 from grader.collecting import collect
@@ -18,7 +19,7 @@ from grader.store import Store
 from tests.audit.built_class import LOOKED_ONCE, WATCHED, BuiltClass, Server, table_server
 from tests.audit.every_kind import DAMAGED, GONE, HOSTILE_SUBJECT, every_kind
 from tests.audit.histories import HISTORIES
-from tests.collect.lab import T
+from tests.collect.lab import DAY, T, assignment, extension, team
 
 OPEN = {DAMAGED, GONE, "forged"}
 """Teams of the mixed class that need a person; nobody looked at 'forged' near the deadline."""
@@ -172,6 +173,20 @@ def test_the_dossier_says_what_was_seen_by_whom_and_what_counts(mixed):
     extended = mixed.dossier("extended")
     assert extended.extension == "until 2024-10-03 23:59, approved by prof. x, reason R1"
     assert any("branch `dev` has newer work" in flag.text for flag in mixed.dossier("other-branch").flags)
+
+
+def test_of_several_extensions_the_one_that_holds_is_told():
+    given = (extension("2024-10-05 23:59"), extension("2024-10-03 23:59"))
+    assert extension_text(team("file:///r", extensions=given), assignment()).startswith("until 2024-10-05")
+
+
+def test_an_audit_of_which_the_last_look_was_before_the_deadline_says_so(tmp_path):
+    built = BuiltClass(tmp_path, table_server(tmp_path / "server", HISTORIES[:1]))
+    built.look(T - DAY)
+    done = audit(built)
+    assert (done.exit_code, "nobody has read this repository since the deadline" in done.stdout) == (1, True)
+    built.look(T + DAY)
+    assert "nobody has read" not in audit(built).stdout
 
 
 def test_a_commit_that_was_seen_late_is_flagged_once(mixed):
