@@ -80,7 +80,8 @@ def on_time_seen_late(context: Context) -> Finding | None:
     else:
         heads = dict.fromkeys((*found.claimed, *_arrived_since(context, found)))
         late = [head for head in heads if head in found.newer or not found.seen_on_time(head)]
-        since = f", which was last seen {distance(first_late - found.proof.time)} before it"
+        here = (s.time for s in context.history.sightings if s.ref == context.ref and s.time < first_late)
+        since = f", which was last seen {distance(first_late - max(here))} before it"
     said = f"is dated before {context.deadline.name} and first seen on the branch after it{since}"
     return listed([context.history.commits[head] for head in late], said)
 

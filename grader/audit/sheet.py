@@ -54,6 +54,8 @@ class SightingLine:
     branch: str
     commit: str
     source: str
+    on_paper: bool
+    """Whether it is among those nearest to the deadline that paper has room for."""
 
 
 @dataclass(frozen=True)
@@ -209,23 +211,23 @@ def _not_mirrored(dossier: Dossier) -> tuple[CommitLine, ...]:
 
 
 def _sighting_lines(dossier: Dossier, first_late: int, *, zone: str, printed: int) -> Cut:
-    """Oldest first; those that are printed are the nearest to the deadline and stand on top."""
+    """Oldest first; those that are printed are the nearest to the deadline."""
     close = nearest(dossier.timeline, first_late, SCREEN_ROWS)
     on_paper = nearest(close, first_late, printed)
-    rows = (*on_paper, *(one for one in close if one not in on_paper))
     return Cut(
-        tuple(_sighting_line(one, first_late, zone=zone) for one in rows),
+        tuple(_sighting_line(one, first_late, zone=zone, on_paper=one in on_paper) for one in close),
         len(on_paper),
         len(dossier.timeline) - len(close),
     )
 
 
-def _sighting_line(sighting: Sighting, first_late: int, *, zone: str) -> SightingLine:
+def _sighting_line(sighting: Sighting, first_late: int, *, zone: str, on_paper: bool) -> SightingLine:
     return SightingLine(
         when=_moment(sighting.time, first_late, zone=zone),
         branch=clipped(branch(sighting.ref), 30),
         commit=short(sighting.commit),
         source=f"{sighting.level.value}: {clipped(sighting.source, 40)}",
+        on_paper=on_paper,
     )
 
 

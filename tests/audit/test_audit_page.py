@@ -168,6 +168,15 @@ def test_a_timeline_is_told_in_words_and_has_its_table():
     assert "2024-10-01 23:00:00 -04:00 2024-10-02 03:00:00 UTC 1 h before main" in said
 
 
+def test_what_was_seen_is_told_in_the_order_of_time_whatever_paper_has_room_for():
+    hours = range(-10, 10)
+    source = page(crowded().model_copy(update={"timeline": tuple(sighting(1, T + h * HOUR) for h in hours)}))
+    table = source.partition("What was seen")[2].partition("</table>")[0]
+    told = re.findall(r'class="keep">(2024-10-0[^<]*) UTC</td>', table)
+    assert (len(told), told) == (len(hours), sorted(told))
+    assert 'class="off-paper"' in table
+
+
 def test_a_hostile_text_in_every_field_stays_inert():
     source = page(poisoned(crowded()), **dict.fromkeys(("course", "term", "title", "clock"), HOSTILE))
     assert_inert(source)

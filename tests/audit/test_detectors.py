@@ -201,6 +201,16 @@ def test_a_commit_dated_on_time_is_seen_late_whatever_a_look_right_at_the_deadli
     assert found(repository, "c1", seen=seen)["on-time-seen-late"].commits == (repository.commits["c2"],)
 
 
+def test_the_branch_was_last_seen_by_a_look_also_where_an_older_push_is_the_proof(
+    repository: Repository,
+) -> None:
+    repository.commit("c1", T - 3 * HOUR)
+    repository.commit("c2", T - 60, ["c1"])
+    pushes = [repository.push(None, "c1", T - 2 * HOUR), repository.push("c1", "c2", T + 20)]
+    flag = found(repository, "c1", seen=[looked(repository, "c1", T - 7)], pushes=pushes)["on-time-seen-late"]
+    assert flag.text.endswith("which was last seen 7 s before it")
+
+
 def test_a_forged_commit_forced_over_what_was_proven_is_seen_late(repository: Repository) -> None:
     repository.commit("c1", T - 3 * HOUR)
     repository.commit("c2", T - 2 * HOUR, ["c1"])
