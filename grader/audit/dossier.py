@@ -14,6 +14,7 @@ from grader.records import Decision, Snapshot, Team
 
 FORMAT = "%H%n%an <%ae>%n%cI%n%s"
 """What `git show` prints of a commit: id, author, committer date, subject."""
+VERIFY = "sh verify.sh    # add the hash that was made known at the deadline, if one was"
 
 
 def dossier(
@@ -52,7 +53,7 @@ def dossier(
             rewritten=beside.rewritten,
             rewrites=beside.rewrites,
             shares=beside.shares,
-            commands=commands(study.team.id, graded, study.snapshot),
+            commands=commands(study.team.id, graded, study.snapshot) if _has_bundle(study) else (VERIFY,),
         )
     )
 
@@ -99,7 +100,7 @@ def commands(team: str, graded: Snapshot | None, ruling: Snapshot) -> tuple[str,
     bundle, clone = f'"$PWD"/bundles/{shlex.quote(f"{team}.bundle")}', shlex.quote(f"../{team}.git")
     named = (graded.commit if graded else None, ruling.commit, ruling.evidence.proven)
     return (
-        "sh verify.sh    # add the hash that was made known at the deadline, if one was",
+        VERIFY,
         f"git init -q --bare {clone}",
         f"git -C {clone} bundle verify {bundle}",
         f"git -C {clone} bundle unbundle {bundle}",
@@ -109,6 +110,11 @@ def commands(team: str, graded: Snapshot | None, ruling: Snapshot) -> tuple[str,
             if commit is not None
         ),
     )
+
+
+def _has_bundle(study: Study) -> bool:
+    """Whether `grader audit export` has anything to write of the team's repository."""
+    return study.history is not None and bool(study.history.commits)
 
 
 def _with_questions(found: Dossier) -> Dossier:

@@ -79,12 +79,13 @@ def anchor(course: Path | None, state: Path | None, *, stamp: bool, as_json: boo
     folder, _ = _state_and_roots(course, state, None)
     rounds = Ledger(folder / "ledger").rounds()
     number, sha256 = (rounds[-1].number, rounds[-1].sha256) if rounds else (0, NO_ROUND)
-    problem = _stamp(course, folder) if stamp else ""
+    problem = "" if rounds else "nobody has looked yet, so there is no hash to post; `grader collect` looks"
+    if stamp and rounds:
+        problem = _stamp(course, folder)
     if as_json:
         click.echo(json.dumps({"round": number, "sha256": sha256, "problem": problem}))
-    else:
-        began = f", of {utc_text(rounds[-1].time)}" if rounds else ""
-        click.echo(f"round {number}{began}: {sha256}")
+    elif rounds:
+        click.echo(f"round {number}, of {utc_text(rounds[-1].time)}: {sha256}")
     if problem:
         click.echo(problem, err=True)
     sys.exit(PERSON_NEEDED if problem else OK)

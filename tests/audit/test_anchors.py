@@ -217,6 +217,14 @@ def test_the_head_to_be_posted_is_printed_and_nothing_is_written(evidence):
     assert sorted(path.name for path in evidence.state.iterdir()) == before
 
 
+def test_there_is_no_head_to_post_before_anybody_looked(tmp_path):
+    done = grader("audit", "anchor", "--state", tmp_path / "nothing")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "grader collect" in done.stderr
+    told = json.loads(grader("audit", "anchor", "--state", tmp_path / "nothing", "--json").stdout)
+    assert (told["round"], "nobody has looked yet" in told["problem"]) == (0, True)
+
+
 def with_authority(evidence, folder, url, authority):
     """A copy of the course that names an authority."""
     root = copied(evidence.root, folder / "course")

@@ -241,6 +241,12 @@ def test_the_commands_on_the_page_work_in_the_exported_folder(classes, tmp_path)
     assert "all of it holds" in done.stdout
 
 
+def test_the_page_of_a_team_that_was_never_seen_names_no_bundle(tmp_path):
+    built = BuiltClass(tmp_path, table_server(tmp_path / "server", HISTORIES[:1]))
+    (dossier,) = told(built)[0].dossiers
+    assert [line.split("#")[0].strip() for line in dossier.commands] == ["sh verify.sh"]
+
+
 def test_before_anything_was_collected_nothing_is_decided_and_no_state_folder_is_made(tmp_path):
     server = Server(tmp_path / "server")
     server.add(HISTORIES[0])
