@@ -10,7 +10,7 @@ from grader.audit.paper import LINES, Wanted, allotted, lines_of
 from grader.audit.records import CommitFacts, Dossier, Flag, Rewrite, Share
 from grader.audit.sightings import nearest
 from grader.audit.timeline import Lane, Mark, timeline
-from grader.audit.words import WEIGHTS, Weight, badge, headline
+from grader.audit.words import Weight, badge, headline, weight_of
 from grader.collect.deadline import branch, short
 from grader.records import EvidenceLevel, Sighting
 from grader.report.text import one_line, plural
@@ -145,7 +145,7 @@ def sheet(dossier: Dossier, *, anchor: str, zone: str) -> Sheet:
         rewritten=tuple(clipped(said, 240) for said in dossier.rewritten[-REWRITTEN:]),
         rewrites=cut(rewrites, printed=room[1]),
         shares=cut(list(map(_short_share, dossier.shares)), printed=room[2]),
-        weight=WEIGHTS[evidence.level],
+        weight=weight_of(dossier),
         today="" if dossier.agrees else clipped(dossier.ruling.evidence.explanation, 300),
     )
 

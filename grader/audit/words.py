@@ -21,7 +21,8 @@ WEIGHTS = MappingProxyType(
         EvidenceLevel.PUSH_RECORD: Weight(
             "The forge itself recorded, by its own clock, that the branch pointed to this commit. No "
             "student's account can write or change that record.",
-            "Who typed the work, and when it was made before it was pushed.",
+            "Who typed the work, and when it was made before it was pushed. That the record is as the forge "
+            "gave it is on the word of whoever saved it.",
         ),
         EvidenceLevel.FORGE_SIGNATURE: Weight(
             "The forge signed this commit, or one that builds on it, at that time by its own clock: it "
@@ -42,6 +43,22 @@ WEIGHTS = MappingProxyType(
         None: Weight("Nothing was found that could be weighed.", "Everything."),
     }
 )
+
+_LOG_OF_A_REPOSITORY = Weight(
+    "The log of the repository on our own server says that the branch pointed to this commit.",
+    "By whose clock: where students could write to the repository's folder, their own computer gave the "
+    "time, and could give any. Who typed the work.",
+)
+"""What a push record is worth that no forge made."""
+
+
+def weight_of(dossier: Dossier) -> Weight:
+    """What the evidence for a team's commit is worth."""
+    level = dossier.shown.evidence.level
+    if level is EvidenceLevel.PUSH_RECORD and dossier.repo_url.startswith("file:"):
+        return _LOG_OF_A_REPOSITORY
+    return WEIGHTS[level]
+
 
 _HEADLINES = MappingProxyType(
     {

@@ -9,6 +9,7 @@ import pytest
 from grader.audit.moments import DAY_S
 from grader.audit.page import audit_page
 from grader.audit.records import Flag, Rewrite, Share
+from grader.audit.words import weight_of
 from grader.records import Decision, EvidenceLevel
 from tests.audit.examples import audit, commit_facts, crowded, dossier, oid, sighting, snapshot
 from tests.collect.lab import HOUR, T
@@ -201,3 +202,11 @@ def test_every_colour_of_its_style_sheet_is_one_of_the_scheme():
     style = (files("grader.report") / "templates" / "audit.css").read_text(encoding="utf-8")
     assert not re.findall(r"#[0-9a-fA-F]{3,8}\b|rgb|hsl", style)
     assert {"none", "none-soft", "accent", "card"} <= set(re.findall(r"var\(--([a-z-]+)\)", style))
+
+
+def test_the_log_of_a_repository_on_our_own_server_is_not_called_a_record_of_a_forge():
+    pushed = snapshot(level=EvidenceLevel.PUSH_RECORD)
+    assert "No student" in weight_of(dossier(ruling=pushed)).proves
+    ours = weight_of(dossier(ruling=pushed, repo_url="file:///srv/git/t1.git"))
+    assert "No student" not in ours.proves
+    assert "their own computer gave the time" in ours.leaves_open
