@@ -80,7 +80,7 @@ class Mirror:
         Raises:
             GitFailedError: a download failed, was refused by fsck or was larger than the limit.
         """
-        missing = sorted(set(ids) - self.seen())
+        missing = self._lacking(sorted(set(ids)))
         if not missing:
             return
         self._fetch(remote, missing)
@@ -141,6 +141,15 @@ class Mirror:
             stdin="".join(f"{object_id}:{SEEN}{object_id}\n" for object_id in ids).encode(),
             file_limit_mib=PACK_LIMIT_MIB,
         )
+
+    def _lacking(self, ids: Sequence[str]) -> list[str]:
+        """Those that are not kept, or that a broken disk has lost."""
+        if not ids:
+            return []
+        names = "".join(f"{SEEN}{object_id}\n" for object_id in ids)
+        found = self.git.read("cat-file", "--batch-check", stdin=names.encode()).decode("utf-8", "replace")
+        lines = zip(ids, found.splitlines(), strict=True)
+        return [object_id for object_id, line in lines if not line.startswith(f"{object_id} ")]
 
     def _is_whole(self, ids: Sequence[str]) -> bool:
         """Whether all of these are kept, and every ancestor of them is here.

@@ -48,6 +48,17 @@ def test_nothing_is_downloaded_when_nothing_moved(repository, desk):
     assert sorted((desk.state / "mirrors" / "team01.git" / "objects").rglob("*")) == packs
 
 
+def test_what_a_broken_disk_has_lost_is_fetched_again(repository, desk):
+    who = team(repository.url)
+    desk.observe(who)
+    for file in (mirror_of(desk).git.repository / "objects").rglob("*"):
+        if file.is_file():
+            file.unlink()
+    assert not mirror_of(desk).commits_among(repository.commits.values())
+    assert desk.observe(who) == {}
+    assert mirror_of(desk).commits_among(repository.commits.values()) == [repository.commits["c1"]]
+
+
 def test_what_the_mirror_has_is_not_asked_for_again(repository, desk, tmp_path):
     desk.observe(team(repository.url))
     gone = Remote(url=(tmp_path / "gone.git").as_uri(), protocols=("file",))
