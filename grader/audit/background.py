@@ -9,11 +9,10 @@ from grader.audit.records import Flag, Rewrite, Share
 from grader.audit.rewrites import rewritings
 from grader.collect.flags import date_flags
 from grader.collect.hardened_git import Git
+from grader.collect.ruling import SEEN_LATE
 from grader.collect.study import Study
 
 NOT_A_HABIT = "not counted: it follows from this team's evidence, not from how people work"
-SEEN_LATE = "first seen on the branch after it"
-"""How the rule notes a commit that is dated on time and arrived late."""
 
 
 @dataclass(frozen=True)

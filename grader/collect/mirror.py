@@ -100,11 +100,6 @@ class Mirror:
             except GitFailedError:
                 continue
 
-    def seen(self) -> set[str]:
-        """Every tip that was ever fetched."""
-        listed = self.git.read("for-each-ref", "--format=%(refname)", SEEN).decode("ascii")
-        return {name.removeprefix(SEEN) for name in listed.split()}
-
     def commits_among(self, ids: Iterable[str]) -> list[str]:
         """Those of the ids that are commits and are here, sorted."""
         known = look_up(self.git, sorted(set(ids)))

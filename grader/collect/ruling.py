@@ -11,6 +11,9 @@ from grader.collect.deadline import Bracket, Deadline, bracket, short
 from grader.collect.history import History
 from grader.records import Decision, Evidence, EvidenceLevel, Sighting
 
+SEEN_LATE = "first seen on the branch after it"
+"""What the flag for work that is dated on time and arrived late says of it."""
+
 
 @dataclass(frozen=True)
 class Ruling:
@@ -297,7 +300,7 @@ def _left_to_a_person(key: str, value: str = "person") -> str:
 
 
 def _dated_on_time_seen_late(found: Bracket, heads: Sequence[str]) -> str:
-    return f"dated before {found.when}, first seen on the branch after it: {_listed(heads)}"
+    return f"dated before {found.when}, {SEEN_LATE}: {_listed(heads)}"
 
 
 def _listed(commits: Sequence[str]) -> str:

@@ -14,7 +14,17 @@ from typing import Any
 from grader.errors import ConfigurationError
 from grader.forges.forge import Forge
 from grader.forges.http import ForgeClient, Reading
-from grader.forges.records import BRANCHES, UNKNOWN, PushRecord, instant, mapping, name_in, object_id, text
+from grader.forges.records import (
+    BRANCHES,
+    UNKNOWN,
+    PushRecord,
+    each,
+    instant,
+    mapping,
+    name_in,
+    object_id,
+    text,
+)
 
 
 def parse(items: Sequence[Any], *, where: str, source: str = "") -> list[PushRecord]:
@@ -31,8 +41,7 @@ def parse(items: Sequence[Any], *, where: str, source: str = "") -> list[PushRec
     Raises:
         ConfigurationError: an entry is not in this form; the message names it and its field.
     """
-    records = [_record(item, f"{where}: item {number}", source) for number, item in enumerate(items, start=1)]
-    return [record for record in records if record is not None]
+    return each(items, lambda item, place: _record(item, place, source), where=where)
 
 
 def read(client: ForgeClient, forge: Forge) -> Reading:

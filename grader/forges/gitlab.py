@@ -22,6 +22,7 @@ from grader.forges.records import (
     NOTHING,
     UNKNOWN,
     PushRecord,
+    each,
     instant,
     mapping,
     name_in,
@@ -41,8 +42,7 @@ def parse(items: Sequence[Any], *, where: str, source: str = "") -> list[PushRec
     Raises:
         ConfigurationError: an event is not in this form; the message names it and its field.
     """
-    records = [_record(item, f"{where}: item {number}", source) for number, item in enumerate(items, start=1)]
-    return [record for record in records if record is not None]
+    return each(items, lambda item, place: _record(item, place, source), where=where)
 
 
 def read(client: ForgeClient, forge: Forge) -> Reading:

@@ -1,4 +1,4 @@
-"""An address of a forge's API in, its JSON out: the one place that talks HTTP, over TLS and to one host only.
+"""An address of a forge's API in, its JSON out: over TLS and to one host only.
 
 urllib3 does the talking. Certificates are verified against the system's authorities; a site with one of its
 own names it in SSL_CERT_FILE. Proxies of the environment are not used: git is given none either.

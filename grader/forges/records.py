@@ -1,6 +1,7 @@
 """What forges say of pushes, in one form: records and the checks that every reader shares. No I/O."""
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -45,6 +46,20 @@ class PushRecord:
     def is_gap(self) -> bool:
         """Whether it only says that something happened."""
         return not self.ref or self.after == UNKNOWN
+
+
+def each(
+    items: Sequence[Any], read: Callable[[Any, str], PushRecord | None], *, where: str
+) -> list[PushRecord]:
+    """What a reader makes of every entry of an answer, in its order, less those that are not about branches.
+
+    Args:
+        items: the answer.
+        read: an entry and what messages call it in, its record out.
+        where: what messages call the answer.
+    """
+    records = (read(item, f"{where}: item {number}") for number, item in enumerate(items, start=1))
+    return [record for record in records if record is not None]
 
 
 def mapping(item: Any, *, where: str) -> dict[str, Any]:

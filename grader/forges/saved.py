@@ -38,9 +38,11 @@ def parse_saved(content: bytes, *, where: str) -> list[PushRecord]:
 def oldest_first(records: Sequence[PushRecord]) -> list[PushRecord]:
     """The records in the order in which they happened.
 
-    Forges list the newest first, and the order within one second matters.
+    Forges list the newest first, and the order within one second matters. What was harvested was put in order
+    when it was written.
     """
-    turned = bool(records) and _newest_first(records)
+    written_by_us = any(record.harvested_at is not None for record in records)
+    turned = bool(records) and not written_by_us and _newest_first(records)
     return sorted(reversed(records) if turned else records, key=lambda record: record.timestamp)
 
 

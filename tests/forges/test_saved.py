@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from grader.collect.push_records import Push, push_records
@@ -91,11 +91,16 @@ some_records = st.builds(
     type=texts,
     actor=texts,
     source=texts,
-    harvested_at=st.one_of(st.none(), st.integers(1, 10**10)),
+    harvested_at=st.integers(1, 10**10),
+)
+REMOVED, MADE_AGAIN = (
+    PushRecord("refs/heads/main", before, after, 1, harvested_at=2)
+    for before, after in ((A, NOTHING), (UNKNOWN, A))
 )
 
 
 @given(st.lists(some_records, max_size=6))
-def test_what_is_written_is_what_is_read_back(records):
+@example([REMOVED, MADE_AGAIN])
+def test_what_a_harvest_writes_is_what_is_read_back(records):
     ordered = sorted(records, key=lambda one: one.timestamp)
     assert parse_saved(saved_text(ordered).encode(), where="x") == ordered
