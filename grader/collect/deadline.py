@@ -49,7 +49,7 @@ class Bracket:
     proof: Sighting | None
     """Last sighting of the branch before the deadline."""
     after: Sighting | None
-    """First sighting of the branch at or after the deadline."""
+    """Last sighting of the branch within the tolerance; without one, the first at or after the deadline."""
     accepted: set[str]
     """Commits on time among what the branch held later."""
     claimed: tuple[str, ...]
@@ -144,7 +144,7 @@ def bracket(history: History, *, ref: str, tip: str | None, deadline: Deadline) 
     here = [sighting for sighting in history.sightings if sighting.ref == ref]
     proof = _proof(history, ref, first_late, before=[s for s in here if s.time < first_late])
     later = [s for s in here if s.time >= first_late]
-    after = next((s for s in later if s.commit in history.commits), later[0] if later else None)
+    after = _after([s for s in later if s.commit in history.commits] or later, deadline)
     held = _held(history, ref, first_late, proof, after) or (after.commit if after is not None else tip)
     accepted = history.on_time(held, first_late) if held is not None else set()
     absent = _absent(history, ref, first_late, proof)
@@ -172,6 +172,13 @@ def _proof(history: History, ref: str, first_late: int, *, before: Sequence[Sigh
         return last
     recorded = (s for s in reversed(before) if s.level is EvidenceLevel.PUSH_RECORD)
     return next((s for s in recorded if s.commit == last.commit), last)
+
+
+def _after(later: Sequence[Sighting], deadline: Deadline) -> Sighting | None:
+    """The last sighting within the tolerance of the course; without one, the first after the deadline."""
+    bound = deadline.first_late + deadline.gap_tolerance_s
+    tolerated = [sighting for sighting in later if sighting.time < bound]
+    return next(iter(tolerated[-1:] or later), None)
 
 
 def _held(

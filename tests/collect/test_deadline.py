@@ -356,3 +356,33 @@ def test_our_later_look_is_the_evidence_where_the_push_record_lacks_what_it_show
     pushes = [repository.push(None, "c1", T - 3 * HOUR)]
     evidence = ruled(repository, "c3", pushes=pushes, seen=[looked(repository, "c2", T - 5)])[1]
     assert evidence.level is EvidenceLevel.OWN_SNAPSHOT
+
+
+@pytest.mark.parametrize(("tolerance_s", "expected"), [(0, "c1"), (300, "c1"), (301, "c2")])
+@pytest.mark.parametrize("looks", [[], [T], [T, T + 60]])
+def test_a_look_right_at_the_deadline_takes_nobody_the_tolerance_of_the_course(
+    repository, looks, tolerance_s, expected
+):
+    pushes = gap(repository)
+    seen = [looked(repository, "c1", time) for time in (T - 10, *looks)]
+    seen.append(looked(repository, "c2", T + 300))
+    for recorded in ((), pushes):
+        taken, evidence = ruled(repository, "c2", pushes=recorded, seen=seen, tolerance_s=tolerance_s)
+        assert taken == expected
+        assert (evidence.decision is Decision.GAP) == (taken == "c2" or not looks)
+
+
+def test_of_two_pushes_within_the_tolerance_the_last_counts(repository):
+    pushes = gap(repository)
+    repository.commit("c3", T - 30, ["c2"])
+    pushes.append(repository.push("c2", "c3", T + 400))
+    assert ruled(repository, "c3", pushes=pushes, tolerance_s=600)[0] == "c3"
+    assert ruled(repository, "c3", pushes=pushes, tolerance_s=350)[0] == "c2"
+
+
+def test_late_work_within_the_tolerance_takes_the_place_of_nothing(repository):
+    repository.commit("c1", T - HOUR)
+    repository.commit("late", T + 30, ["c1"])
+    seen = [looked(repository, "c1", T - 10), looked(repository, "c1", T), looked(repository, "late", T + 60)]
+    taken, evidence = ruled(repository, "late", seen=seen, tolerance_s=300)
+    assert (taken, evidence.decision) == ("c1", Decision.CONFIRMED)
