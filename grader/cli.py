@@ -125,11 +125,12 @@ def validate(course: Path | None) -> None:
     from grader.course.people import validate_people
     from grader.course.tree import CourseTree
     from grader.course.validate import validate as find
+    from grader.forges.findings import validate_push_records
 
     tree = CourseTree.open(course)
     findings = find(tree)
     if not any(finding.severity == "error" for finding in findings):
-        findings += validate_people(tree)
+        findings += (*validate_people(tree), *validate_push_records(tree))
     for finding in findings:
         click.echo(str(finding))
     errors = sum(finding.severity == "error" for finding in findings)
