@@ -16,8 +16,14 @@ class Gpu:
     """One GPU of this machine."""
 
     index: int
+    """Number of its device node: /dev/nvidia<index>."""
     memory_mib: int
-    """What may be given away; leave some for the display and for other people."""
+    """What may be given away; leave some for the display and for other people. 0: nobody knows, so it takes
+    one job at a time, whatever its budget."""
+
+    def holds(self, memory_mib: int) -> bool:
+        """Whether a job with this budget can ever run on it."""
+        return self.memory_mib >= memory_mib or not self.memory_mib
 
 
 @dataclass
@@ -37,7 +43,7 @@ class Admission:
         if not self.gpus:
             return "the assignment runs on a GPU and this machine has none; use device 'cpu'"
         largest = max(gpu.memory_mib for gpu in self.gpus)
-        if resources.gpu_memory_mib > largest:
+        if not any(gpu.holds(resources.gpu_memory_mib) for gpu in self.gpus):
             return (
                 f"limits.gpu_memory_mib is {resources.gpu_memory_mib}, and the largest GPU here has "
                 f"{largest} MiB; lower the budget or use a larger GPU"
@@ -55,7 +61,7 @@ class Admission:
             return min(fitting, key=lambda gpu: (self.free_mib(gpu), gpu.index)).index
         promised = self._promised.get(job)
         if promised is None or promised in closed:
-            able = [gpu for gpu in open_gpus if gpu.memory_mib >= resources.gpu_memory_mib]
+            able = [gpu for gpu in open_gpus if gpu.holds(resources.gpu_memory_mib)]
             if not able:
                 return None
             promised = max(able, key=lambda gpu: (self.free_mib(gpu), -gpu.index)).index
@@ -87,8 +93,8 @@ class Admission:
         return gpu.memory_mib - sum(self._taken[gpu.index].values())
 
     def _fits(self, gpu: Gpu, resources: Resources) -> bool:
-        if resources.exclusive:
-            return not self._taken[gpu.index] and gpu.memory_mib >= resources.gpu_memory_mib
+        if resources.exclusive or not gpu.memory_mib:
+            return not self._taken[gpu.index] and gpu.holds(resources.gpu_memory_mib)
         return self.free_mib(gpu) >= resources.gpu_memory_mib
 
     def _sizes(self) -> Mapping[int, int]:

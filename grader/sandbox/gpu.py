@@ -34,7 +34,7 @@ def device_arguments(device: str, devices: Path = Path("/dev")) -> list[str]:
         return []
     nodes = [*_chosen(device, devices), *(devices / name for name in _SHARED)]
     nodes += sorted((devices / "nvidia-caps").glob("nvidia-cap[0-9]*"))
-    return [*_bind(nodes), "--ro-bind", "/sys", "/sys"]
+    return [*_bind(nodes, devices), "--ro-bind", "/sys", "/sys"]
 
 
 def driver_libraries(device: str) -> tuple[str, ...]:
@@ -52,5 +52,6 @@ def _chosen(device: str, devices: Path) -> list[Path]:
     return [devices / f"nvidia{index}" for index in found if not number or index == int(number)]
 
 
-def _bind(nodes: Iterable[Path]) -> list[str]:
-    return [part for node in nodes for part in ("--dev-bind-try", str(node), f"/dev/{node.name}")]
+def _bind(nodes: Iterable[Path], devices: Path) -> list[str]:
+    places = ((str(node), f"/dev/{node.relative_to(devices)}") for node in nodes)
+    return [part for pair in places for part in ("--dev-bind-try", *pair)]

@@ -97,12 +97,17 @@ def held_by_process(nvml: ModuleType | Any) -> dict[int, float]:
 
 
 def _on_one(nvml: ModuleType | Any, gpu: object) -> dict[int, int]:
-    listed = [
-        *nvml.nvmlDeviceGetComputeRunningProcesses(gpu),
-        *nvml.nvmlDeviceGetGraphicsRunningProcesses(gpu),
-    ]
     held: dict[int, int] = {}
-    for process in listed:
-        if process.usedGpuMemory is not None:
-            held[process.pid] = max(held.get(process.pid, 0), process.usedGpuMemory)
+    for ask in (nvml.nvmlDeviceGetComputeRunningProcesses, nvml.nvmlDeviceGetGraphicsRunningProcesses):
+        for process in _listed(nvml, ask, gpu):
+            if process.usedGpuMemory is not None:
+                held[process.pid] = max(held.get(process.pid, 0), process.usedGpuMemory)
     return held
+
+
+def _listed(nvml: ModuleType | Any, ask: Callable[[object], Iterable[Any]], gpu: object) -> Iterable[Any]:
+    """One list of one GPU; empty where it has none: virtual GPUs and parts of a GPU do not draw."""
+    try:
+        return ask(gpu)
+    except nvml.NVMLError:
+        return ()

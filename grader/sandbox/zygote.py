@@ -38,6 +38,8 @@ CLONE = {"x86_64": 56, "aarch64": 220}
 HUGE_BYTES, COLLAPSE = 1 << 21, 25
 HIGH = 64
 """Above every descriptor number that a session uses."""
+PARTS_OF_GPUS = "nvidia-caps"
+"""Folder of the nodes by which a part of a GPU (MIG) is opened."""
 NEW_ROOT, OLD_ROOT = "/run/grader/root", "/run/grader/old"
 
 NEW_USER, NEW_NET, NEW_PID, NEW_MOUNT = 0x10000000, 0x40000000, 0x20000000, 0x00020000
@@ -341,7 +343,7 @@ def build_devices() -> None:
     for entry in os.scandir("/dev"):
         if entry.is_symlink():
             os.symlink(os.readlink(entry.path), NEW_ROOT + entry.path)
-        elif stat.S_ISCHR(entry.stat().st_mode) and entry.name != "console":
+        elif entry.name == PARTS_OF_GPUS or (stat.S_ISCHR(entry.stat().st_mode) and entry.name != "console"):
             show(entry.path)
     for name in ("pts", "shm"):
         os.mkdir(f"{NEW_ROOT}/dev/{name}")

@@ -132,6 +132,15 @@ def test_an_exclusive_job_that_cannot_fit_is_refused_with_the_figures(job):
     assert room.is_done
 
 
+def test_a_gpu_whose_memory_nobody_tells_takes_one_job_at_a_time_whatever_its_budget(job):
+    jobs = [job("a", on_gpu(SMALL)), job("b", on_gpu(LARGE)), job("c", ALONE)]
+    room = room_with(*jobs, slots=3, gpus=(Gpu(0, 0),))
+    for name in ("a", "b", "c"):
+        (entry,) = taken(room)
+        assert entry.job.request.key == name
+        room.leave(entry)
+
+
 def test_without_a_gpu_a_job_for_one_is_refused_at_once(job):
     produced = WaitingRoom(slots=1).enter(job("x", ALONE), lambda _: None).future.result(timeout=0)
     assert produced.problem == "the assignment runs on a GPU and this machine has none; use device 'cpu'"

@@ -35,6 +35,10 @@ def test_the_named_gpu_alone_is_shown(devices):
     assert "/dev/nvidia0" not in nodes
 
 
+def test_the_nodes_of_a_part_of_a_gpu_are_where_the_driver_looks_for_them(devices):
+    assert "/dev/nvidia-caps/nvidia-cap21" in shown(device_arguments("cuda:0", devices))
+
+
 def test_devices_are_bound_with_access_and_sys_is_read_only(devices):
     arguments = device_arguments("cuda", devices)
     assert arguments[-3:] == ["--ro-bind", "/sys", "/sys"]

@@ -71,6 +71,18 @@ def test_a_moment_at_which_the_driver_does_not_answer_ends_no_watch():
     assert listed_by(driver) == held_by_process(recorded())
 
 
+def test_a_list_that_a_gpu_does_not_have_hides_neither_its_other_list_nor_other_gpus():
+    class NotSupportedError(Exception):
+        pass
+
+    def refused(_):
+        raise NotSupportedError("Not Supported")
+
+    driver = recorded()
+    driver.NVMLError, driver.nvmlDeviceGetGraphicsRunningProcesses = NotSupportedError, refused
+    assert held_by_process(driver) == {4711: 3556.0, 4712: 536.0}
+
+
 def test_only_processes_of_the_session_count():
     meter = GpuMeter(Plain(), lambda: [4712, 4799], lambda: held_by_process(recorded()))
     assert meter.read() == Reading(memory_mib=7, processes=2, gpu_memory_mib=536)
