@@ -106,6 +106,7 @@ def grade(assignments: tuple[str, ...], only: tuple[str, ...], **options: Any) -
 def report(**options: Any) -> None:
     """Mark and report again from what is stored: after a change of a rubric, a band or a marks CSV."""
     from grader import pipeline
+    from grader.course.counting import plural
 
     run = opened_run(**options)
     with run.store.locked(), run.store.in_turn():
@@ -113,7 +114,8 @@ def report(**options: Any) -> None:
     click.echo(str(grades.published.index))
     without = sum(row.total is None for row in grades.rows)
     if without:
-        click.echo(f"{without} of {len(grades.rows)} students have no total yet; the page says why", err=True)
+        students = plural(len(grades.rows), "student has", "students have")
+        click.echo(f"{without} of {students} no total yet; the page says why", err=True)
     sys.exit(PERSON_NEEDED if without else OK)
 
 
@@ -122,6 +124,7 @@ def report(**options: Any) -> None:
 @reported
 def validate(course: Path | None) -> None:
     """Check a whole course tree; every finding names file, field and what to do."""
+    from grader.course.counting import plural
     from grader.course.people import validate_people
     from grader.course.tree import CourseTree
     from grader.course.validate import validate as find
@@ -134,7 +137,7 @@ def validate(course: Path | None) -> None:
     for finding in findings:
         click.echo(str(finding))
     errors = sum(finding.severity == "error" for finding in findings)
-    click.echo(f"{errors} errors, {len(findings) - errors} warnings", err=True)
+    click.echo(f"{plural(errors, 'error')}, {plural(len(findings) - errors, 'warning')}", err=True)
     sys.exit(BAD_DATA if errors else OK)
 
 

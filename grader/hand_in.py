@@ -21,6 +21,7 @@ from grader.checkout import (
     read_checkout,
 )
 from grader.collect.late import grace_s, started_days, window_end
+from grader.course.counting import plural
 from grader.course.instants import deadline_text, instant_text, wall_clock_to_epoch
 from grader.course.model import Assignment, Course, LatePolicy
 from grader.records import Record
@@ -88,7 +89,7 @@ class Due:
         days = started_days(when, self.first_late, zone=self.rules.time_zone)
         if not days:
             return "on time"
-        said = f"late by {counted(days, 'started day')}"
+        said = f"late by {plural(days, 'started day')}"
         if not late.enabled or days > late.max_days:
             return f"{said}, so it does not count"
         if beside is not None and late.takes == "on_time" and beside.date < self.first_late:
@@ -126,11 +127,6 @@ def hand_in_facts(
     ]
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 commit`, `2 commits`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def _ahead_of_clock(commit: Dated, now: int) -> str:
     if commit.date <= now + CLOCK_SKEW_S:
         return ""
@@ -146,7 +142,7 @@ def _wrong_folder(checkout: Checkout, collected: str | None) -> list[str]:
 
 def _uncommitted(changes: Changes) -> list[str]:
     found = [
-        f"{counted(len(paths), f'{kind} file')} ({_some(paths)})"
+        f"{plural(len(paths), f'{kind} file')} ({_some(paths)})"
         for paths, kind in ((changes.changed, "changed"), (changes.new, "new"))
         if paths
     ]
@@ -208,7 +204,7 @@ def _missing(there: HandIn, due: Due | None, now: int) -> str:
     if not there.missing:
         return f"everything that is committed is in {there.name}, as far as this computer knows"
     verb = "is" if there.missing == 1 else "are"
-    count = counted(there.missing, "commit")
+    count = plural(there.missing, "commit")
     said = f"{count} here {verb} not in {there.name} and would not count"
     if due is None or now < due.first_late:
         return said
@@ -217,7 +213,7 @@ def _missing(there: HandIn, due: Due | None, now: int) -> str:
 
 def _newer(there: HandIn) -> str:
     """Somebody else pushed, or another computer did."""
-    count = counted(there.newer, "commit")
+    count = plural(there.newer, "commit")
     return f"{there.name} has {count} that you have not here; what counts is what is there (`git pull`)"
 
 
@@ -249,7 +245,7 @@ def _collected(checkout: Checkout, there: HandIn, due: Due) -> str:
         f"commit {_named(counts, due)} is what would be collected of this folder: {due.lateness(counts.date)}"
     )
     if newer:
-        said += f"; {counted(newer, 'newer commit')} to it would not count"
+        said += f"; {plural(newer, 'newer commit')} to it would not count"
     if checkout.is_shallow:
         said += "; this clone is shallow, so it may be an older commit that did that"
     return said

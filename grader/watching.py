@@ -27,8 +27,9 @@ from grader.collect.watch import (
     next_after,
     unseen,
 )
-from grader.collect.watch_words import counted, coverage_text, deadline_name, next_text
+from grader.collect.watch_words import coverage_text, deadline_name, next_text
 from grader.collecting import collector_of, stamp
+from grader.course.counting import plural
 from grader.course.instants import instant_text
 from grader.errors import ConfigurationError, StateInUse
 from grader.run import Run
@@ -191,7 +192,7 @@ class Watch:
         missed = [instant for instant in waiting if instant.time < now - LATE_S]
         if missed and self._seen:
             since = instant_text(missed[0].time, zone=plan.zone)
-            self._say(plan, f"missed {counted(len(missed), 'look')} since {since}; looking now")
+            self._say(plan, f"missed {plural(len(missed), 'look')} since {since}; looking now")
         wanted = frozenset().union(*(unseen(instant, self._seen, now=now) for instant in waiting))
         teams = [team for team in plan.run.roster.teams if team.id in wanted]
         try:
@@ -237,7 +238,7 @@ class Watch:
         lost = [team for team in tried if _is_unreachable(one.of(team))]
         self._say(
             plan,
-            f"round {one.number}: {len(tried) - len(lost)} of {counted(len(tried), 'team')} seen, "
+            f"round {one.number}: {len(tried) - len(lost)} of {plural(len(tried), 'team')} seen, "
             f"{moved} moved, {len(lost)} unreachable; ledger head {one.sha256}",
         )
         passed = [name for instant in waiting for name in instant.deadline_of]

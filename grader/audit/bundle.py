@@ -26,6 +26,7 @@ from grader.collect.anchoring import SUFFIX
 from grader.collect.ledger import NO_ROUND, Ledger, Round
 from grader.collect.mirror import Mirror
 from grader.collect.round_sums import page_name, write_sums
+from grader.course.counting import plural
 from grader.course.instants import utc_text
 from grader.course.model import Assignment
 from grader.errors import ConfigurationError
@@ -194,10 +195,10 @@ def _readme(
         term=course.term,
         assignment=assignment.id,
         line="=" * len(title),
-        teams=f"team {teams[0].id}" if len(teams) == 1 else f"{len(teams)} teams",
+        teams=f"team {teams[0].id}" if len(teams) == 1 else plural(len(teams), "team"),
         version=grader.__version__,
         written=utc_text(run.clock()),
-        rounds=str(len(rounds)),
+        rounds=plural(len(rounds), "round"),
         head=head,
     )
 

@@ -14,6 +14,7 @@ from grader.collect.hardened_git import Git
 from grader.collect.history import History
 from grader.collect.objects import Commit, read_objects
 from grader.collect.stamps import Person, as_text
+from grader.course.counting import plural
 from grader.records import Team
 
 SHARES_NOTE = (
@@ -116,7 +117,7 @@ def _listed(found: list[Share]) -> Iterator[Share]:
     yield from ordered[:IDENTITIES]
     if rest := ordered[IDENTITIES:]:
         yield Share(
-            author=f"{len(rest)} more addresses",
+            author=plural(len(rest), "more address", "more addresses"),
             commits=sum(share.commits for share in rest),
             co_authored=sum(share.co_authored for share in rest),
             lines_added=sum(share.lines_added for share in rest),

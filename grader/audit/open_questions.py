@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from grader.audit.records import Dossier
 from grader.collect.deadline import short
+from grader.course.counting import plural
 from grader.records import Snapshot
 
 
@@ -36,5 +37,5 @@ def _questions(dossier: Dossier) -> Iterator[str]:
 def _named(snapshot: Snapshot) -> str:
     if snapshot.commit is None:
         return "no commit"
-    late = f", {snapshot.days_late} started days late" if snapshot.days_late else ""
+    late = f", {plural(snapshot.days_late, 'started day')} late" if snapshot.days_late else ""
     return f"commit {short(snapshot.commit)}{late}"

@@ -7,6 +7,7 @@ from grader.audit.dated import listed, worst
 from grader.audit.moments import distance
 from grader.collect.objects import Commit
 from grader.collect.oddities import CLOCK_SKEW_S
+from grader.course.counting import plural
 
 DAY_S = 24 * 3600
 SHORT_HISTORY_S = 3600
@@ -70,7 +71,7 @@ def within_an_hour(context: Context) -> Finding | None:
     if len(dates) < 2 or max(dates) - min(dates) > SHORT_HISTORY_S:
         return None
     span = distance(max(dates) - min(dates))
-    return Finding((), f"the whole history ({len(context.commits)} commits) is dated within {span}")
+    return Finding((), f"the whole history ({plural(len(context.commits), 'commit')}) is dated within {span}")
 
 
 def one_address(context: Context) -> Finding | None:
@@ -81,7 +82,9 @@ def one_address(context: Context) -> Finding | None:
     _, most = Counter(one.author.email for one in own).most_common(1)[0]
     if most < NEARLY_ALL * len(own):
         return None
-    return Finding((), f"one e-mail address made {most} of the group's {len(own)} commits, merges left out")
+    return Finding(
+        (), f"one e-mail address made {most} of the group's {plural(len(own), 'commit')}, merges left out"
+    )
 
 
 def _older_s(commit: Commit, bound_s: int) -> float:

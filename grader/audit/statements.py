@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from grader.audit.anchors import Anchor
+from grader.course.counting import plural
 
 
 def proves(sound_until: int, anchors: Sequence[Anchor], *, noted: bool, complete: bool) -> tuple[str, ...]:
@@ -46,5 +47,6 @@ def does_not_prove(rounds: int, anchors: Sequence[Anchor], *, others: int) -> tu
             "was posted elsewhere (--head) or a time stamp"
         )
     if others:
-        said.append(f"anything about the commits of {others} other teams: they are not in this folder")
+        whose = plural(others, "other team")
+        said.append(f"anything about the commits of {whose}: they are not in this folder")
     return tuple(said)

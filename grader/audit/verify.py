@@ -18,6 +18,7 @@ from grader.collect.anchoring import FOLDER as ANCHORS
 from grader.collect.hardened_git import Git, GitFailedError
 from grader.collect.ledger import NO_ROUND, Ledger
 from grader.collect.round_sums import page_name
+from grader.course.counting import plural
 from grader.errors import StoreError
 from grader.records import Record
 
@@ -53,8 +54,9 @@ class Verification(Record):
     def text(self) -> str:
         """For a terminal."""
         lines = [str(finding) for finding in self.findings]
-        lines += [f"{self.rounds} rounds, head {self.head}"]
-        lines += [f"{self.repositories} repositories hold {self.tips} commits that the ledger names"]
+        lines += [f"{plural(self.rounds, 'round')}, head {self.head}"]
+        kept = plural(self.repositories, "repository", "repositories")
+        lines += [f"{plural(self.tips, 'commit')} that the ledger names, kept in {kept}"]
         lines += [anchor.text for anchor in self.anchors]
         lines += ["", "This proves:", *(f"  * {text}" for text in self.proves or ("nothing",))]
         lines += ["It does not prove:", *(f"  * {text}" for text in self.does_not_prove)]
@@ -200,5 +202,6 @@ def _bundle(bundle: Path, into: Path, named: Sequence[Tip], folder: Path) -> lis
 def _without_reason(kept: KeptObjects, said: frozenset[str], team: str) -> list[Finding]:
     """Files that are missing without having been left out."""
     missing = len(kept.left_out() - said)
-    text = f"{missing} files are missing that are not in its list of large files that were never fetched"
+    said = plural(missing, "file is missing that is", "files are missing that are")
+    text = f"{said} not in its list of large files that were never fetched"
     return [look(text, team=team)] if missing else []

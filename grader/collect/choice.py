@@ -14,6 +14,7 @@ from grader.collect.history import History
 from grader.collect.late import arrival, started_days, window_end
 from grader.collect.ruling import Ruling, rule
 from grader.collect.tree import Plan, find_folders, plan_tree
+from grader.course.counting import plural
 from grader.course.model import Course
 from grader.records import Decision, Evidence
 
@@ -196,7 +197,7 @@ def _late_evidence(case: Case, found: Evidence, on_time: Choice, days: int) -> E
         why = "nothing for this assignment was there at the deadline"
     else:
         why = "the course takes the latest work"
-    count = "1 started day" if days == 1 else f"{days} started days"
+    count = plural(days, "started day")
     return found.model_copy(
         update={
             "deadline": case.deadline.first_late,

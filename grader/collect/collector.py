@@ -34,6 +34,7 @@ from grader.collect.signatures import Keys, load_keys, signed_times
 from grader.collect.study import Study, no_branch, snapshot_of, unreachable, without_commit
 from grader.collect.tree import write_files
 from grader.collect.witness import Looked, look
+from grader.course.counting import plural
 from grader.course.instants import deadline_text
 from grader.course.model import Assignment, Course
 from grader.records import Decision, Evidence, Prepared, Record, Snapshot, Team
@@ -213,7 +214,7 @@ class Collector:
         text = deadline_text(first_late, zone=zone)
         return Deadline(
             first_late=first_late,
-            text=f"{text} (with {late.grace_minutes} minutes of grace)" if grace_s(late) else text,
+            text=f"{text} (with {plural(late.grace_minutes, 'minute')} of grace)" if grace_s(late) else text,
             gap_tolerance_s=policy.gap_tolerance_minutes * MINUTE_S,
             decisions=policy.decisions,
         )

@@ -17,6 +17,7 @@ from grader.collect.oddities import (
     parents_dated_later,
     signed_later,
 )
+from grader.course.counting import plural
 
 LIMIT = 10
 """Flags of one kind that are listed; more are only counted."""
@@ -29,7 +30,7 @@ def date_flags(history: History, commit: str) -> tuple[str, ...]:
     commits = [one for one in history.commits.values() if one.id in within]
     found = [flag for one in commits for flag in _odd_dates(history, signed, one)]
     hidden = len(found) - LIMIT
-    return (*found[:LIMIT], *([f"and {hidden} more flags about dates"] if hidden > 0 else []))
+    return (*found[:LIMIT], *([f"and {plural(hidden, 'more flag')} about dates"] if hidden > 0 else []))
 
 
 def other_branch_flags(
@@ -54,7 +55,10 @@ def other_branch_flags(
         and (not newer_only or (history.commits[head].committed or 0) > own)
     ]
     hidden = len(found) - LIMIT
-    return (*found[:LIMIT], *([f"and {hidden} more branches with {kind}"] if hidden > 0 else []))
+    return (
+        *found[:LIMIT],
+        *([f"and {plural(hidden, 'more branch', 'more branches')} with {kind}"] if hidden > 0 else []),
+    )
 
 
 def _odd_dates(history: History, signed: Mapping[str, float], commit: Commit) -> Iterator[str]:

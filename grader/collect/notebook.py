@@ -11,6 +11,7 @@ from pathlib import Path
 from grader.collect.cells import Source
 from grader.collect.slicing import Program, Slice, read_program, slice_program
 from grader.collect.sources import Sources
+from grader.course.counting import plural
 from grader.course.model import Task
 from grader.records import Chunk, Prepared
 
@@ -185,7 +186,7 @@ def _repaired(module: _Module) -> bool:
 def _limited(notes: Iterable[str]) -> tuple[str, ...]:
     unique = list(dict.fromkeys(notes))
     hidden = len(unique) - NOTES_LIMIT
-    return (*unique[:NOTES_LIMIT], *([f"and {hidden} more notes"] if hidden > 0 else []))
+    return (*unique[:NOTES_LIMIT], *([f"and {plural(hidden, 'more note')}"] if hidden > 0 else []))
 
 
 def _quoted(names: Iterable[str]) -> str:

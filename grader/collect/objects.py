@@ -7,6 +7,7 @@ from typing import IO
 
 from grader.collect.hardened_git import Git
 from grader.collect.stamps import Person, first_line, parse_stamp
+from grader.course.counting import plural
 from grader.errors import CollectError
 
 OBJECT_ID = re.compile(r"[0-9a-f]{40}")
@@ -157,7 +158,8 @@ def read_history(git: Git, tips: Sequence[str]) -> dict[str, Commit]:
     people: dict[Person, Person] = {}
     commits = {one: parse_commit(one, raw, people) for one, raw in read_objects(git, ids)}
     if len(commits) != len(ids):
-        raise CollectError(f"{len(ids) - len(commits)} commits are missing from the mirror; fetch it again")
+        missing = plural(len(ids) - len(commits), "commit is", "commits are")
+        raise CollectError(f"{missing} missing from the mirror; fetch it again")
     return commits
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from grader.collect.hardened_git import MIB, Git
 from grader.collect.objects import Entry, Known, look_up, parse_tree, read_objects, read_trees
+from grader.course.counting import plural
 from grader.course.model import CollectPolicy
 from grader.store import Store
 
@@ -170,7 +171,7 @@ class _Walk:
         hidden = len(self._notes) - NOTES_LIMIT
         notes = [
             *self._notes[:NOTES_LIMIT],
-            *([f"and {hidden} more files were left out"] if hidden > 0 else []),
+            *([f"and {plural(hidden, 'more file was', 'more files were')} left out"] if hidden > 0 else []),
         ]
         return Plan(tuple(sorted(self._files, key=lambda file: file.path)), tuple(notes))
 

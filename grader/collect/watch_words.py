@@ -1,6 +1,7 @@
 """What a watch waits for and what it has in, sentences for people out. Pure."""
 
 from grader.collect.watch import Coverage, Instant, Moment
+from grader.course.counting import plural
 from grader.course.instants import deadline_text, instant_text
 
 NAMED_TEAMS = 10
@@ -11,12 +12,12 @@ def next_text(instant: Instant, zone: str) -> str:
     """When the next look is, and at whom."""
     at = f", the deadline of {', '.join(instant.deadline_of)}" if instant.deadline_of else ""
     when = instant_text(instant.time, zone=zone)
-    return f"next look at {counted(len(instant.teams), 'team')}: {when}{at}"
+    return f"next look at {plural(len(instant.teams), 'team')}: {when}{at}"
 
 
 def coverage_text(known: Coverage, zone: str) -> str:
     """What the ledger holds about one deadline."""
-    teams = counted(len(known.moment.teams), "team")
+    teams = plural(len(known.moment.teams), "team")
     said = (
         f"{deadline_name(known.moment, zone)}: {len(known.watched)} of {teams} seen in the ten minutes "
         f"before it, {len(known.delays_s)} after it"
@@ -33,8 +34,3 @@ def coverage_text(known: Coverage, zone: str) -> str:
 def deadline_name(moment: Moment, zone: str) -> str:
     """A deadline by its name and its last second."""
     return f"{moment.what} ({deadline_text(moment.time, zone=zone)})"
-
-
-def counted(number: int, noun: str) -> str:
-    """'1 team', '2 teams'."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

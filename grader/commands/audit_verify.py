@@ -104,17 +104,21 @@ def export(assignment: str, destination: Path, only: tuple[str, ...], **options:
     that team only; the ledger is whole and names all teams by id. Example: grader audit export a2 case.zip
     """
     from grader.audit.bundle import export as write
+    from grader.course.counting import plural
     from grader.course.mistakes import resolved
 
     run = opened_run(**options)
     known = {team.id: team for team in run.roster.teams}
     teams = [known[resolved(name, known, noun="team")] for name in only] or list(known.values())
     done = write(run, run.tree.assignment(assignment), teams, destination)
-    click.echo(f"{done.place}: {len(done.packed)} bundles, {done.rounds} rounds, head {done.head}")
+    bundles, rounds = plural(len(done.packed), "bundle"), plural(done.rounds, "round")
+    click.echo(f"{done.place}: {bundles}, {rounds}, head {done.head}")
     for packed in done.packed:
         if packed.left_out or packed.not_kept:
-            said = f"{packed.left_out} files too large to be fetched, {packed.not_kept} commits never fetched"
-            click.echo(f"{packed.team}: without {said}", err=True)
+            large = plural(packed.left_out, "file too large to be fetched", "files too large to be fetched")
+            click.echo(
+                f"{packed.team}: without {large}, {plural(packed.not_kept, 'commit')} never fetched", err=True
+            )
     if done.without:
         click.echo(f"nothing was ever seen of {', '.join(done.without)}", err=True)
     sys.exit(OK)

@@ -24,11 +24,11 @@ def harvest(**options: Any) -> None:
 def say_harvest(run: Any) -> bool:
     """Harvest for all teams and say what is wrong, a line a team; returns whether anything is."""
     from grader.collecting import harvest_push_records
+    from grader.course.counting import plural
 
     problems = harvest_push_records(run)
     for team, problem in problems.items():
         click.echo(f"{team}: {problem}")
-    click.echo(
-        f"{len(run.roster.teams) - len(problems)} of {len(run.roster.teams)} teams harvested", err=True
-    )
+    teams = len(run.roster.teams)
+    click.echo(f"{teams - len(problems)} of {plural(teams, 'team')} harvested", err=True)
     return bool(problems)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from grader.course.counting import plural
 from grader.course.model import Course
 from grader.errors import ConfigurationError, GraderError
 from grader.forges import gitea, github, gitlab, reflog
@@ -179,6 +180,7 @@ def _oddities(merged: Merged) -> str | None:
     said = list(merged.conflicts)
     if merged.gaps:
         said.append(
-            f"{merged.gaps} pushes of several branches at once: the forge does not say what they moved"
+            f"{plural(merged.gaps, 'push', 'pushes')} of several branches at once: the forge does not say "
+            "what moved"
         )
     return "; ".join(said) or None

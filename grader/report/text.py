@@ -4,8 +4,11 @@ Escaping markup is the template's business; this module makes visible what escap
 characters, terminal escapes, direction overrides, invisible characters, towers of combining marks.
 """
 
+import re
 import unicodedata
 from itertools import groupby
+
+from grader.course.counting import plural as plural  # noqa: PLC0414 - of pages, a filter
 
 LIMIT = 4000
 """Longest text, in characters, that a page shows of anything."""
@@ -14,6 +17,9 @@ LONGEST_TOWER = 4
 """Combining marks in a row that real scripts use; more than that paints over the neighbouring lines."""
 
 HIDDEN_CATEGORIES = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
+
+PLAIN = re.compile(r"[ -~\n\t]*")
+"""What hides and reorders nothing, as nearly every text is; all else is looked at character by character."""
 
 
 def visible(text: str, *, limit: int = LIMIT) -> str:
@@ -37,11 +43,6 @@ def one_line(text: str, *, limit: int = LIMIT) -> str:
     return " ".join(visible(text, limit=limit).split())
 
 
-def plural(count: int, noun: str) -> str:
-    """`1 check`, `2 checks`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def listed(names: tuple[str, ...], *, at_most: int = 12) -> str:
     """`ada, bob and 3 more`."""
     shown = ", ".join(names[:at_most])
@@ -50,6 +51,8 @@ def listed(names: tuple[str, ...], *, at_most: int = 12) -> str:
 
 
 def _without_towers(text: str) -> str:
+    if PLAIN.fullmatch(text):
+        return text
     parts: list[str] = []
     for is_mark, run in groupby(text, key=_is_combining):
         characters = "".join(run)

@@ -87,7 +87,7 @@ def test_the_script_finds_nothing_wrong_with_a_good_folder(exported, shell):
     head = Ledger(exported / "ledger").verify()
     code, said = run_script(exported, shell=shell)
     assert (code, said.splitlines()[-1]) == (0, "all of it holds")
-    assert f"6 rounds, head {head}; 3 bundles" in said
+    assert f"rounds: 6, head {head}; bundles: 3" in said
 
 
 def test_the_grader_finds_nothing_wrong_with_a_good_folder(exported):

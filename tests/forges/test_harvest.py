@@ -151,7 +151,7 @@ def test_records_that_contradict_each_other_are_kept_and_said(harvester, forge, 
 
 def test_a_push_of_which_the_forge_says_nothing_is_told_once(harvester, forge):
     forge.push("o/r", FakePush(A, B, T, kind="bulk"))
-    assert "1 pushes of several branches" in harvester("gitlab").harvest([of(forge)])[0].problem
+    assert "1 push of several branches" in harvester("gitlab").harvest([of(forge)])[0].problem
     assert harvester("gitlab").harvest([of(forge)])[0].problem is None
 
 

@@ -82,7 +82,7 @@ grep -v '^#' decisions.txt | while read -r team commit date _; do
 done > "$work/unshown"
 [ -s "$work/unshown" ] && broken "decisions.txt: no bundle of $(cat "$work/unshown")"
 
-echo "$n rounds, head $head; $count bundles"
+echo "rounds: $n, head $head; bundles: $count"
 if [ -n "$posted" ]; then
   echo "the posted hash was the head at round $posted: rounds 1 to $posted are as they were then"
 elif [ -n "${1:-}" ]; then broken "no round has the posted hash $1"
