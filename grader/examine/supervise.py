@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +23,7 @@ from grader.errors import GraderError
 from grader.examine.events import CheckBegun, LimitHit, Started, about
 from grader.examine.executor import Attempt, Job, Produced, Report
 from grader.examine.request import LIMIT, PROGRESS, ExamRequest
+from grader.sandbox.gpu import list_gpus
 
 GRACE_S = 120.0
 """What an examining process may take beyond the submission's own time before we call it hung."""
@@ -147,10 +148,20 @@ class ColdProcess:
         self.process.stderr.close()
 
 
-def variables_of(request: ExamRequest) -> dict[str, str]:
-    """Environment of an examining process: sums in one order, and the one GPU that it was given."""
-    chosen = {} if request.gpu is None else {"CUDA_VISIBLE_DEVICES": str(request.gpu)}
+def variables_of(request: ExamRequest, *, nodes: Sequence[int] | None = None) -> dict[str, str]:
+    """Environment of an examining process: sums in one order, and the one GPU that it was given.
+
+    Args:
+        request: says which device node that is.
+        nodes: those of this machine, by default what is found. CUDA counts them from 0, without gaps.
+    """
+    chosen = {} if request.gpu is None else _one_gpu(request.gpu, list_gpus() if nodes is None else nodes)
     return {"OMP_NUM_THREADS": "1", "PYTHONHASHSEED": "0"} | chosen
+
+
+def _one_gpu(node: int, nodes: Sequence[int]) -> dict[str, str]:
+    place = list(nodes).index(node) if node in nodes else node
+    return {"CUDA_VISIBLE_DEVICES": str(place), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 
 @dataclass(frozen=True, kw_only=True)

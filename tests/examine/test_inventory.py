@@ -4,6 +4,8 @@ import pytest
 
 from grader.examine.gpus import Gpu
 from grader.examine.inventory import Listed, find_gpus, listed_gpus, numbered, visible
+from grader.examine.request import new_request
+from grader.examine.supervise import variables_of
 
 TWO = "0, 81559, 00000000:05:00.0\n1, 24576, 00000000:06:00.0\n"
 
@@ -95,3 +97,12 @@ def test_what_the_program_lists_becomes_gpus(tmp_path, monkeypatch):
     assert find_gpus() == (Gpu(0, 143771),)
     program.write_text("#!/bin/sh\nexit 9\n")
     assert find_gpus() == (Gpu(0, 0),)
+
+
+@pytest.mark.parametrize(("gpu", "nodes", "place"), [(3, (3,), "0"), (2, (0, 2, 5), "1"), (1, (), "1")])
+def test_cuda_counts_the_gpus_that_it_finds_and_not_their_device_nodes(
+    toy_work, toy_material, gpu, nodes, place
+):
+    request = new_request(toy_work("pass\n"), toy_material, sandbox="fake", seed=1)
+    told = variables_of(request.model_copy(update={"gpu": gpu}), nodes=nodes)
+    assert (told["CUDA_VISIBLE_DEVICES"], told["CUDA_DEVICE_ORDER"]) == (place, "PCI_BUS_ID")
