@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -20,6 +19,7 @@ from grader.examine.request import new_request
 from grader.examine.retries import STOPPED
 from grader.examine.supervise import ColdProcess, Place, examine_once
 from grader.records import Environment, Examination, Outcome, Status
+from tests.machine import is_alive, wait_until
 
 ONE_GPU = (Gpu(0, 24_000),)
 HALF = Resources(gpu_memory_mib=12_000)
@@ -76,11 +76,9 @@ def engine(tmp_path):
     return make
 
 
-def wait_for(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"did not happen within {seconds} s"
-        time.sleep(0.02)
+def until(path):
+    """A line of shell that goes on when the file is there: nothing depends on who is quick."""
+    return f"while [ ! -e {path} ]; do sleep 0.02; done"
 
 
 def kinds(events):
@@ -90,7 +88,7 @@ def kinds(events):
 def test_what_a_process_wrote_comes_back_by_name_and_its_folder_is_gone(job, engine, tmp_path):
     executor, events, _ = engine({"ada": "mkdir $OUT/artifacts; echo a >$OUT/artifacts/x; echo b >$OUT/y"})
     with executor:
-        produced = executor.submit(job("ada"), report=events.append).result(20)
+        produced = executor.submit(job("ada"), report=events.append).result(60)
     assert produced.files == {"artifacts/x": b"a\n", "y": b"b\n"}
     assert (produced.problem, len(produced.attempts)) == ("", 1)
     assert list((tmp_path / "scratch").iterdir()) == []
@@ -101,7 +99,7 @@ def test_progress_is_reported_and_everything_else_is_kept_for_the_case_of_failur
     script = f"echo 'check: test_a' >&2; echo 'limit: {hit}' >&2; echo 'limit: {{' >&2; echo oh >&2; exit 3"
     executor, events, _ = engine({"ada": script})
     with executor:
-        produced = executor.submit(job("ada"), report=events.append).result(20)
+        produced = executor.submit(job("ada"), report=events.append).result(60)
     assert kinds(events) == [Started, CheckBegun, LimitHit, Retried, Started, CheckBegun, LimitHit]
     assert events[2].used == 7
     assert produced.problem == "the examining process ended with code 3\nlimit: {\noh"
@@ -113,7 +111,7 @@ def test_progress_is_reported_and_everything_else_is_kept_for_the_case_of_failur
 def test_a_process_that_broke_once_is_tried_again_with_an_examiner_of_its_own(job, engine):
     executor, events, examiner = engine({"ada": "[ $ATTEMPT = 2 ] || kill -9 $$; echo fine >$OUT/log.txt"})
     with executor:
-        produced = executor.submit(job("ada"), report=events.append).result(20)
+        produced = executor.submit(job("ada"), report=events.append).result(60)
         assert examiner.closed == 1
     assert produced.files == {"log.txt": b"fine\n"}
     assert [attempt.problem for attempt in produced.attempts] == [
@@ -133,28 +131,31 @@ def test_an_examiner_that_cannot_be_closed_does_not_end_its_slot(job, engine):
     examiner.close = close
     with executor:
         futures = [executor.submit(job(team), report=said.append) for team in ("team1", "team2")]
-        problems = [future.result(timeout=20).problem for future in futures]
+        problems = [future.result(timeout=60).problem for future in futures]
     assert all("code 3" in each and each.endswith("processes of a session survive") for each in problems)
 
 
-def test_the_longest_and_the_most_urgent_go_first_on_one_slot(job, engine):
-    executor, events, _ = engine(dict.fromkeys(["block", "short", "long", "urgent"], "sleep 0.2"), slots=1)
+def test_the_longest_and_the_most_urgent_go_first_on_one_slot(job, engine, tmp_path):
+    scripts = {"block": until(tmp_path / "all are here"), "short": "true", "long": "true", "urgent": "true"}
+    executor, events, _ = engine(scripts, slots=1)
     with executor:
         executor.submit(job("block"), report=events.append)
-        wait_for(lambda: events)
+        wait_until(lambda: events)
         for one in (job("short"), job("long", expected_s=9.0), job("urgent", priority=URGENT)):
             executor.submit(one, report=events.append)
+        (tmp_path / "all are here").touch()
     assert [event.about.team for event in events] == ["block", "urgent", "long", "short"]
 
 
-def test_a_gpu_is_shared_within_its_memory_and_each_process_is_told_which(job, engine):
-    scripts = dict.fromkeys("abcd", "sleep 0.5; echo $GPU >$OUT/gpu")
+def test_a_gpu_is_shared_within_its_memory_and_each_process_is_told_which(job, engine, tmp_path):
+    scripts = dict.fromkeys("abcd", f"{until(tmp_path / 'seen')}; echo $GPU >$OUT/gpu")
     executor, events, _ = engine(scripts, slots=4, gpus=ONE_GPU)
     with executor:
         futures = [executor.submit(job(name, HALF), report=events.append) for name in scripts]
-        wait_for(lambda: len(events) == 2)
+        wait_until(lambda: len(events) >= 2)
         time.sleep(0.1)
         assert len(events) == 2
+        (tmp_path / "seen").touch()
     assert {future.result().files["gpu"] for future in futures} == {b"0\n"}
 
 
@@ -170,15 +171,16 @@ OUT_OF_MEMORY = Examination(
 )
 
 
-def test_out_of_memory_beside_a_neighbour_is_tried_again_with_the_gpu_to_itself(job, engine):
+def test_out_of_memory_beside_a_neighbour_is_tried_again_with_the_gpu_to_itself(job, engine, tmp_path):
+    over = tmp_path / "over"
     victim = (
-        f"[ $ATTEMPT = 2 ] || {{ sleep 0.3; echo '{OUT_OF_MEMORY.model_dump_json()}' >$OUT/examination.json; exit; }}"
+        f"[ $ATTEMPT = 2 ] || {{ echo '{OUT_OF_MEMORY.model_dump_json()}' >$OUT/examination.json; touch {over}; exit; }}"
         "\necho alone >$OUT/log.txt"
     )
-    executor, events, _ = engine({"victim": victim, "neighbour": "sleep 1"}, slots=2, gpus=ONE_GPU)
+    executor, events, _ = engine({"victim": victim, "neighbour": until(over)}, slots=2, gpus=ONE_GPU)
     with executor:
         executor.submit(job("neighbour", HALF), report=events.append)
-        produced = executor.submit(job("victim", HALF), report=events.append).result(20)
+        produced = executor.submit(job("victim", HALF), report=events.append).result(60)
     assert produced.files == {"log.txt": b"alone\n"}
     assert [attempt.shared_gpu for attempt in produced.attempts] == [True, False]
     (retried,) = [event for event in events if isinstance(event, Retried)]
@@ -189,7 +191,7 @@ def test_the_same_out_of_memory_alone_is_the_submissions_own_and_final(job, engi
     script = f"echo '{OUT_OF_MEMORY.model_dump_json()}' >$OUT/examination.json"
     executor, events, _ = engine({"ada": script}, gpus=ONE_GPU)
     with executor:
-        produced = executor.submit(job("ada", HALF), report=events.append).result(20)
+        produced = executor.submit(job("ada", HALF), report=events.append).result(60)
     assert (produced.problem, len(produced.attempts), kinds(events)) == ("", 1, [Started])
 
 
@@ -207,7 +209,7 @@ def test_where_the_sandbox_broke_the_next_try_has_a_sandbox_of_its_own(job, engi
     )
     executor, events, examiner = engine({"ada": script})
     with executor:
-        produced = executor.submit(job("ada"), report=events.append).result(20)
+        produced = executor.submit(job("ada"), report=events.append).result(60)
         assert examiner.closed == 1
     assert produced.files == {"log.txt": b"fine\n"}
 
@@ -217,7 +219,7 @@ def test_a_process_that_closes_its_mouth_and_lives_on_is_ended(job):
     started = time.monotonic()
     produced = examine_once(job("ada"), examiner=examiner, place=Place(end_s=0.2), report=lambda _: None)
     assert "ended with code -9" in produced.problem
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 50
 
 
 def test_an_error_ends_what_runs_and_cancels_what_waits(job, engine):
@@ -226,9 +228,9 @@ def test_an_error_ends_what_runs_and_cancels_what_waits(job, engine):
     with pytest.raises(KeyboardInterrupt), executor:
         running = executor.submit(job("ada"), report=events.append)
         waiting = executor.submit(job("bob"), report=events.append)
-        wait_for(lambda: events)
+        wait_until(lambda: events)
         raise KeyboardInterrupt
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 50
     assert running.result(0).headline == STOPPED
     assert waiting.cancelled()
     with pytest.raises(ProcessLookupError):
@@ -244,7 +246,7 @@ def test_a_mistake_of_whoever_listens_reaches_whoever_waits_and_ends_the_process
         raise LookupError("the listener")
 
     with executor, pytest.raises(LookupError, match="the listener"):
-        executor.submit(job("ada"), report=stumble).result(20)
+        executor.submit(job("ada"), report=stumble).result(60)
     with pytest.raises(ProcessLookupError):
         os.kill(pids[0], 0)
 
@@ -254,7 +256,7 @@ def test_an_examiner_that_cannot_be_opened_is_our_trouble_and_no_crash(job):
         raise GraderError(f"no examiner for slot {slot}")
 
     with LocalExecutor(slots=1, open_examiner=refuse) as executor:
-        produced = executor.submit(job("ada"), report=lambda _: None).result(20)
+        produced = executor.submit(job("ada"), report=lambda _: None).result(60)
     assert produced.problem == "no examiner for slot 0"
 
 
@@ -270,7 +272,7 @@ def test_a_slot_is_one_thread_for_the_whole_command(job, tmp_path):
     scripts = {str(number): "true" for number in range(6)}
     with LocalExecutor(slots=1, open_examiner=lambda _: Watching(scripts, {})) as executor:
         for name in scripts:
-            executor.submit(job(name), report=lambda _: None).result(20)
+            executor.submit(job(name), report=lambda _: None).result(60)
     assert len(threads) == 1
 
 
@@ -305,6 +307,6 @@ def test_control_c_ends_the_command_and_its_examining_process(job, toy_tree, tmp
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         pid = int(process.stdout.readline())
         process.send_signal(signal.SIGINT)
-        process.wait(20)
+        process.wait(60)
     assert process.returncode != 0
-    wait_for(lambda: not Path(f"/proc/{pid}").exists())
+    wait_until(lambda: not is_alive(pid))

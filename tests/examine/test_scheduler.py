@@ -3,7 +3,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -16,6 +15,7 @@ from grader.examine.scheduler import Scheduler
 from grader.examine.stored import load
 from grader.records import Status
 from grader.store import Store
+from tests.machine import is_alive, wait_until
 
 RIGHT = "def add(a, b):\n    return a + b\n\ndef mean_of(numbers):\n    return sum(numbers) / len(numbers)\n"
 
@@ -149,7 +149,7 @@ def test_an_examination_that_hangs_is_ended_as_our_failure(request_for, toy_tree
     store, request = Store(tmp_path / "state"), request_for(RIGHT)
     started = time.monotonic()
     examine_all([request], store, slots=1, report=Events(), grace_s=-58)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 90
     assert "took too long" in load(store, request).outcomes[0].message
 
 
@@ -174,25 +174,9 @@ def test_killing_the_scheduler_ends_the_examining_process(request_for, toy_tree,
     with subprocess.Popen(
         [sys.executable, "-c", program, str(request_file), str(tmp_path / "state")]
     ) as grader:
-        examiner = int(_wait_for(lambda: pid_file.read_text() if pid_file.exists() else ""))
+        examiner = int(wait_until(lambda: pid_file.read_text() if pid_file.exists() else ""))
         os.kill(grader.pid, signal.SIGKILL)
-    _wait_for(lambda: not _is_running(examiner))
-
-
-def _wait_for(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"did not happen within {seconds} s")
-
-
-def _is_running(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    wait_until(lambda: not is_alive(examiner))
 
 
 def test_what_took_longest_the_last_time_goes_first(request_for, tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 from grader.sandbox.bubblewrap import BubblewrapSession
 from grader.sandbox.traces import name_start
 from grader.sandbox.view import WRITABLE
+from tests.machine import CONTROL_GROUPS, descriptors_on, entries_of, folders_below, members_of, started
 
 STAGES = Path("/tmp" if os.geteuid() == 0 else tempfile.gettempdir())
 
@@ -38,23 +39,24 @@ def look(session: BubblewrapSession) -> Seen:
     inner = _first_process(session)
     namespaces = Path(f"/proc/{inner}/ns")
     pid_namespace, mount_namespace = ((namespaces / name).stat().st_ino for name in ("pid", "mnt"))
-    leaves = frozenset(folder for folder in _leaves() if inner in _members(folder))
+    leaves = frozenset(folder for folder in _leaves() if inner in members_of(folder))
     return Seen(
         pid_namespace=pid_namespace,
         mount_namespace=mount_namespace,
         processes=_in_namespace("pid", pid_namespace),
-        members=frozenset((pid, _started(pid)) for folder in leaves for pid in _members(folder)),
+        members=frozenset((pid, started(pid)) for folder in leaves for pid in members_of(folder)),
         leaves=leaves,
         stages=stages(),
         file_systems=frozenset(Path(f"/proc/{inner}/root{place}").stat().st_dev for place in WRITABLE),
-        last=max(_started(int(path.name)) for path in Path("/proc").glob("[0-9]*")),
+        last=max(started(int(path.name)) for path in Path("/proc").glob("[0-9]*")),
     )
 
 
 def stages() -> frozenset[Path]:
     """Copies of submissions that this process has made: in folders of their own, or on the shelf of a zygote."""
-    name = name_start() + "*"
-    return frozenset([*STAGES.glob(name), *STAGES.glob(f"{name}/*/{name}"), *STAGES.glob(f"{name}/{name}")])
+    own = entries_of(STAGES, name_start())
+    within = [folder for made in own for folder in (made, *entries_of(made, ""))]
+    return frozenset([*own, *(shelved for folder in within for shelved in entries_of(folder, name_start()))])
 
 
 def still_there(seen: Seen, *, kept_stages: frozenset[Path] = frozenset()) -> list[str]:
@@ -64,15 +66,17 @@ def still_there(seen: Seen, *, kept_stages: frozenset[Path] = frozenset()) -> li
         seen: what the session showed while it ran.
         kept_stages: folders that belong to more than the session.
     """
-    alive = {process for process in seen.processes | seen.members if _started(process[0]) == process[1]}
+    alive = {process for process in seen.processes | seen.members if started(process[0]) == process[1]}
     later = _in_namespace("pid", seen.pid_namespace) | _in_namespace("mnt", seen.mount_namespace)
     alive |= {process for process in later if process[1] <= seen.last}
-    held = [number for number in _descriptors() if os.fstat(number).st_dev in seen.file_systems]
     return [
         *(f"process {pid}" for pid, _ in sorted(alive)),
         *(f"control group {folder}" for folder in seen.leaves if folder.exists()),
         *(f"folder {folder}" for folder in seen.stages - kept_stages if folder.exists()),
-        *(f"memory file system held by our descriptor {number}" for number in held),
+        *(
+            f"memory file system held by our descriptor {number}"
+            for number in descriptors_on(seen.file_systems)
+        ),
     ]
 
 
@@ -86,30 +90,11 @@ def _in_namespace(kind: str, namespace: int) -> frozenset[Process]:
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if (process / "ns" / kind).stat().st_ino == namespace:
-                found.add((int(process.name), _started(int(process.name))))
+                found.add((int(process.name), started(int(process.name))))
         except OSError:
             continue  # it has ended, or belongs to another user
     return frozenset(process for process in found if process[1] >= 0)
 
 
-def _started(pid: int) -> int:
-    """-1: it is not there, or a zombie, which is dead."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return -1
-    return -1 if fields[0] in "ZX" else int(fields[19])
-
-
 def _leaves() -> list[Path]:
-    groups = [Path(folder) for folder, _, _ in os.walk("/sys/fs/cgroup")]
-    return [folder for folder in groups if folder.name.startswith(name_start())]
-
-
-def _members(folder: Path) -> list[int]:
-    return [int(pid) for pid in (folder / "cgroup.procs").read_text().split()]
-
-
-def _descriptors() -> list[int]:
-    numbers = [int(path.name) for path in Path("/proc/self/fd").iterdir()]
-    return [number for number in numbers if Path(f"/proc/self/fd/{number}").exists()]
+    return [folder for folder in folders_below(CONTROL_GROUPS) if folder.name.startswith(name_start())]

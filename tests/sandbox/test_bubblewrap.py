@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from grader.attacks.outside import descriptors, kept_since
 from grader.course.model import Limits
 from grader.errors import SandboxError
 from grader.sandbox.bubblewrap import BubblewrapSandbox, BubblewrapSession
@@ -83,8 +84,8 @@ def test_what_was_used_is_told(start):
         start, "x = b'x' * (20 << 20); sum(range(2_000_000)); import time; time.sleep(0.2); say(1)"
     )
     assert ending.usage.sessions == 1
-    assert 0.2 <= ending.usage.wall_s < 5
-    assert 0.01 <= ending.usage.cpu_s < 5
+    assert 0.2 <= ending.usage.wall_s < 30
+    assert 0.01 <= ending.usage.cpu_s < 30
     assert 20 < ending.usage.peak_memory_mib < 200
 
 
@@ -196,10 +197,10 @@ def bad_bwrap(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_a_start_that_fails_is_our_error_with_a_remedy(bad_bwrap, message, remedy):
     bad_bwrap.write_text(f"#!/bin/sh\necho '{message}' >&2\nexit 1\n")
     bad_bwrap.chmod(bad_bwrap.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = descriptors()
     with pytest.raises(SandboxError, match=remedy):
         BubblewrapSandbox().start(SPEC)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert kept_since(before) == ()
 
 
 def test_a_submission_that_is_not_there_is_our_error(tmp_path):

@@ -137,7 +137,7 @@ def test_a_leaf_counts_the_cpu_time_of_its_members(hierarchy):
 def test_removing_a_leaf_ends_its_members_even_when_they_ignore_signals(hierarchy):
     leaf = hierarchy.create(LIMITS, threads=1)
     with join(leaf, "trap '' TERM INT HUP; sleep 100; sleep 100") as process:
-        while process.poll() is None and not (leaf.directories[0] / "cgroup.procs").read_text():
+        while process.poll() is None and not (leaf.directories[-1] / "cgroup.procs").read_text():
             time.sleep(0.005)
         remove(leaf)
     assert process.returncode == -9

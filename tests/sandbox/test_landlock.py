@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import textwrap
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from grader.sandbox.guardian import RIGHTS
 from grader.sandbox.landlock import LandlockSandbox
 from grader.sandbox.seam import Ending, SessionSpec
 from grader.sandbox.tree import pids_below
+from tests.machine import entries_of, wait_until
 from tests.sandbox.looking import stages
 from tests.sandbox.saying import SAY, Start, run
 
@@ -247,11 +247,8 @@ def test_what_a_grader_that_was_killed_leaves_is_ended_at_once_and_swept_later(t
         seen = _names(list(pids_below(int(guardian))))
         grader.send_signal(signal.SIGKILL)
     assert len(seen) >= 4, seen
-    deadline = time.monotonic() + 10
-    while _names([pid for pid, _ in seen]) & seen and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not _names([pid for pid, _ in seen]) & seen
-    left = list(Path("/tmp").glob(f"{name}*"))
+    wait_until(lambda: not _names([pid for pid, _ in seen]) & seen)
+    left = entries_of(Path("/tmp"), name)
     if os.geteuid() == 0:
         assert left, "a control: the sweep has something to sweep"
     LandlockSandbox().start(SessionSpec(None, LIMITS, slot=SLOT)).close()

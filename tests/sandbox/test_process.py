@@ -1,6 +1,5 @@
 """The plain subprocess: it works, stops at the limits that it has, and does not pretend to isolate."""
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from grader.records import Chunk, Limit, Prepared
 from grader.sandbox import process
 from grader.sandbox.process import ProcessSandbox
 from grader.sandbox.seam import SessionSpec
+from tests.machine import is_alive, wait_until
 
 pytestmark = pytest.mark.sandbox
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -32,14 +32,6 @@ def open_candidate(tmp_path):
     yield start
     for candidate in opened:
         candidate.close()
-
-
-def is_running(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_it_says_that_it_does_not_isolate():
@@ -102,7 +94,7 @@ def test_the_wall_limit_is_kept(open_candidate):
     started = time.monotonic()
     with pytest.raises(CandidateDied, match=r"^ran longer than 1 s$"):
         candidate.f()
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 40
 
 
 @linux_only
@@ -137,7 +129,7 @@ def test_a_question_that_takes_too_long_ends_the_process(open_candidate):
     pid = candidate.pid()
     with pytest.raises(CandidateTimeout, match=r"^no answer to `f` within 0\.3 s$"):
         candidate.call("f", timeout_s=0.3)
-    assert not is_running(pid)
+    wait_until(lambda: not is_alive(pid))
 
 
 @linux_only
@@ -148,10 +140,9 @@ def f(): return subprocess.Popen([sys.executable, '-c', 'import time; time.sleep
 """
     candidate = open_candidate(source)
     pid = candidate.f()
-    assert is_running(pid)
+    assert is_alive(pid)
     candidate.close()
-    time.sleep(0.1)
-    assert not is_running(pid)
+    wait_until(lambda: not is_alive(pid))
 
 
 def test_a_program_that_is_no_worker_is_our_fault(open_candidate, tmp_path):

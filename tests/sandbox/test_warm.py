@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from grader.attacks.outside import descriptors, kept_since
 from grader.course.model import Limits
 from grader.errors import SandboxError
 from grader.records import Limit
@@ -165,12 +166,12 @@ def test_what_fails_while_a_session_is_built_is_told(sandbox, monkeypatch):
         return request(*arguments) | {"roots": ["/no/such/folder"]}
 
     monkeypatch.setattr(sandbox, "_request", wrong)
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = descriptors()
     with pytest.raises(
         SandboxError, match=r"could not be set up: .*to mount /run/grader/root/no/such/folder"
     ):
         sandbox.start(SPEC)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert kept_since(before) == ()
 
 
 def test_a_program_that_is_no_python_is_told(start):
