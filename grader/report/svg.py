@@ -20,13 +20,10 @@ def element(name: str, attributes: Mapping[str, Attribute], *children: str) -> M
         attributes: numbers are written as coordinates.
         children: in order.
     """
-    written = Markup("").join(
-        Markup(' {}="{}"').format(key, _attribute(value)) for key, value in attributes.items()
-    )
-    inner = Markup("").join(map(_child, children))
-    if not inner:
-        return Markup("<{}{}/>").format(name, written)
-    return Markup("<{0}{1}>{2}</{0}>").format(name, written, inner)
+    written = "".join(f' {key}="{escape(_attribute(value))}"' for key, value in attributes.items())
+    inner = "".join(map(_child, children))
+    end = f">{inner}</{name}>" if inner else "/>"
+    return Markup(f"<{name}{written}{end}")  # noqa: S704 - names are ours, all the rest was escaped above
 
 
 def drawing(
