@@ -18,7 +18,7 @@ from grader.sandbox.bubblewrap import BubblewrapSandbox, BubblewrapSession
 from grader.sandbox.choose import try_bubblewrap
 from grader.sandbox.seam import Ending, SessionSpec
 
-SMALL = Limits(session_wall_s=8, cpu_s=8, memory_mib=192, processes=24, disk_mib=12, output_kib=256)
+SMALL = Limits(session_wall_s=40, cpu_s=8, memory_mib=192, processes=24, disk_mib=12, output_kib=256)
 
 PRELUDE = """
 import ctypes, errno, json, os, signal, socket, sys, threading, time
@@ -88,7 +88,7 @@ class Attacker:
         return Outcome(said, heard + ending.output.encode(), ending, survivors)
 
 
-def listen(session: BubblewrapSession, *, within_s: float = 20.0) -> bytes:
+def listen(session: BubblewrapSession, *, within_s: float = 60.0) -> bytes:
     """Everything that comes through the channel until it closes."""
     heard, deadline = b"", time.monotonic() + within_s
     while (left_s := deadline - time.monotonic()) > 0:

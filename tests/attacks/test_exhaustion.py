@@ -18,12 +18,10 @@ def assert_ended_at(outcome, limit: Limit, *, allowed: float) -> None:
 
 
 def test_a_flood_of_output_is_ended_and_its_end_is_kept(attack):
-    started = time.monotonic()
     outcome = attack("while True: os.write(1, b'flood ' * 10_000)")
     assert_ended_at(outcome, Limit.OUTPUT, allowed=256)
     assert outcome.ending.output in "flood " * 12_000
     assert len(outcome.ending.output) == 64 * 1024
-    assert time.monotonic() - started < 6
 
 
 def test_what_it_prints_cannot_steer_a_terminal(attack):
@@ -37,4 +35,4 @@ def test_closing_the_channel_and_working_on_is_ended_with_the_session(attacker):
     started = time.monotonic()
     ending = session.close()
     assert (ending.limit, ending.exit_code) == (None, None)
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < 30, "it was not waited for until a limit ended it"

@@ -5,6 +5,7 @@ its own. What it may not: a value that was never checked, a hang, an error of ou
 """
 
 import contextlib
+import os
 import secrets
 import time
 
@@ -24,11 +25,12 @@ from grader.errors import (
 from grader.records import Chunk, Prepared
 from grader.sandbox.choose import choose
 from grader.sandbox.seam import SessionSpec
+from tests.machine import below, state, wait_until
 
 pytestmark = pytest.mark.sandbox
 
 LIMITS = Limits(
-    session_wall_s=60, cpu_s=60, memory_mib=1024, processes=24, disk_mib=12, output_kib=256, question_s=10
+    session_wall_s=120, cpu_s=60, memory_mib=1024, processes=24, disk_mib=12, output_kib=256, question_s=40
 )
 PRELUDE = """
 import json, os, signal, socket, struct, sys, threading, time
@@ -71,6 +73,11 @@ def failure(candidate, ask=lambda candidate: candidate.answer()):
         candidate.one()
     assert str(again.value) == str(caught.value)
     return caught.value
+
+
+def within_1_s(candidate):
+    """What must not come in time; to import the submission there is more, however loaded the machine is."""
+    return candidate.call("answer", timeout_s=1)
 
 
 # Bytes on the channel.
@@ -129,7 +136,7 @@ def test_answers_sent_before_any_question_are_refused(open_candidate):
 
 def test_an_answer_that_is_announced_and_does_not_come_is_a_timeout(open_candidate):
     source = "def answer():\n    say(frame(b'{\"id\": 3', announced=1000))\n    time.sleep(60)"
-    error = failure(open_candidate(source, question_s=1))
+    error = failure(open_candidate(source), within_1_s)
     assert (type(error), str(error)) == (CandidateTimeout, "no answer to `answer` within 1 s")
 
 
@@ -142,13 +149,13 @@ def answer():
         time.sleep(0.1)
 """
     started = time.monotonic()
-    assert isinstance(failure(open_candidate(source, question_s=1)), CandidateTimeout)
-    assert time.monotonic() - started < 8
+    assert isinstance(failure(open_candidate(source), within_1_s), CandidateTimeout)
+    assert time.monotonic() - started < 60
 
 
 def test_an_answer_after_the_time_is_over_is_never_heard(open_candidate):
-    candidate = open_candidate("def answer():\n    time.sleep(1.5)\n    return 'late'", question_s=1)
-    failure(candidate)
+    candidate = open_candidate("def answer():\n    time.sleep(1.5)\n    return 'late'")
+    failure(candidate, within_1_s)
     time.sleep(1)
     with pytest.raises(CandidateTimeout):
         candidate.one()
@@ -183,19 +190,19 @@ def test_leaving_while_being_imported_or_later_is_a_death(open_candidate, moment
 
 def test_a_stopped_worker_is_a_timeout(open_candidate):
     source = "def answer(): os.kill(os.getpid(), signal.SIGSTOP)"
-    assert isinstance(failure(open_candidate(source, question_s=1)), CandidateTimeout)
+    assert isinstance(failure(open_candidate(source), within_1_s), CandidateTimeout)
 
 
 def test_a_worker_that_does_not_read_does_not_hold_us(open_candidate):
-    source = "threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGSTOP]).start()\ndef answer(x): pass"
-    candidate = open_candidate(source, question_s=2)
-    assert candidate.one() == 1
-    time.sleep(0.5)
+    stopping = "threading.Timer(1, os.kill, [os.getpid(), signal.SIGSTOP]).start()"
+    candidate = open_candidate(f"def stop_soon(): {stopping}\ndef answer(x): pass", question_s=2)
+    candidate.call("stop_soon", timeout_s=30)
+    wait_until(lambda: [pid for pid in below(os.getpid()) if state(pid) == "T"])
     started = time.monotonic()
     assert isinstance(
         failure(candidate, lambda asked: asked.answer(np.zeros(64 << 20, np.uint8))), CandidateTimeout
     )
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 60
 
 
 def test_a_flood_on_the_channel_is_refused_and_fills_no_memory_of_ours(open_candidate):
@@ -212,7 +219,7 @@ def test_a_fork_that_answers_as_well_gives_an_answer_or_a_violation(open_candida
     assert candidate.answer() in (True, False)
     time.sleep(0.3)
     with pytest.raises(ProtocolViolation):
-        for _ in range(3):
+        for _ in range(200):
             candidate.one()
             time.sleep(0.1)
 
