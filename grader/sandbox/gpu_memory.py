@@ -2,15 +2,18 @@
 
 The code in the session has no say in it, unlike with `torch.cuda.set_per_process_memory_fraction`. What CUDA
 itself takes in each process, some 500 MiB, counts. Nothing is bounded: who takes too much is found within a
-watchdog's interval, and ended; until then a neighbour on the same GPU may find no memory.
+quarter of a second, and ended; until then a neighbour on the same GPU may find no memory.
 
 The driver names processes by their ids in the machine's own numbering. A grader inside a container with a
 numbering of its own finds none of its sessions there, and measures nothing.
 """
 
+import math
+import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -18,6 +21,9 @@ from typing import Any
 from grader.sandbox.limits import Meter, Reading
 from grader.sandbox.seam import SessionSpec
 from grader.sandbox.tree import pids_below
+
+RECENT_S = 0.2
+"""How old a listing may be."""
 
 _MIB = 1024 * 1024
 
@@ -57,16 +63,38 @@ def watched(meter: Meter, spec: SessionSpec, pid: int) -> Meter:
 
 @cache
 def find_listing() -> Listing | None:
-    """The driver's own; None without the extra `gpu` or without a driver."""
+    """The driver's own; None without the extra `gpu`, without a driver, or with one older than 510."""
     try:
         import pynvml  # noqa: PLC0415 - an extra
     except ImportError:
         return None
     try:
         pynvml.nvmlInit()
-    except pynvml.NVMLError:
+        listed_by(pynvml)
+    except (pynvml.NVMLError, pynvml.NVMLLibraryMismatchError):
         return None
-    return lambda: listed_by(pynvml)
+    return Recent(lambda: listed_by(pynvml))
+
+
+@dataclass
+class Recent:
+    """A listing for all sessions of a process: asked at most once in `RECENT_S`, by whoever comes first.
+
+    Every watchdog looks twenty times a second, and the driver answers one at a time.
+    """
+
+    listing: Listing
+    clock: Callable[[], float] = time.monotonic
+    _held_mib: Mapping[int, float] = field(default_factory=dict)
+    _asked_at_s: float = -math.inf
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self) -> Mapping[int, float]:
+        """MiB by process id, at most `RECENT_S` old."""
+        with self._lock:
+            if (now_s := self.clock()) - self._asked_at_s >= RECENT_S:
+                self._held_mib, self._asked_at_s = self.listing(), now_s
+            return self._held_mib
 
 
 def listed_by(nvml: ModuleType | Any) -> dict[int, float]:

@@ -1,6 +1,9 @@
 """What the driver lists in, what a session holds out: on recorded lists, since most machines have no GPU."""
 
+import json
 import os
+import subprocess
+import sys
 import time
 from contextlib import closing
 from types import SimpleNamespace
@@ -11,11 +14,20 @@ from grader.course.model import Limits
 from grader.records import Limit
 from grader.sandbox.bubblewrap import BubblewrapSandbox
 from grader.sandbox.choose import try_bubblewrap
-from grader.sandbox.gpu_memory import GpuMeter, find_listing, held_by_process, listed_by, watched
+from grader.sandbox.gpu_memory import (
+    RECENT_S,
+    GpuMeter,
+    Recent,
+    find_listing,
+    held_by_process,
+    listed_by,
+    watched,
+)
 from grader.sandbox.limits import Reading, find_breach
 from grader.sandbox.seam import SessionSpec
 from grader.sandbox.tree import pids_below
 from grader.sandbox.watchdog import Watchdog
+from tests.driver import build_driver
 
 MIB = 1 << 20
 RECORDED = {
@@ -81,6 +93,45 @@ def test_a_list_that_a_gpu_does_not_have_hides_neither_its_other_list_nor_other_
     driver = recorded()
     driver.NVMLError, driver.nvmlDeviceGetGraphicsRunningProcesses = NotSupportedError, refused
     assert held_by_process(driver) == {4711: 3556.0, 4712: 536.0}
+
+
+ASK = """
+import json
+from grader.sandbox.gpu_memory import find_listing
+listing = find_listing()
+print(json.dumps(listing and listing()))
+"""
+
+
+def asked_of(variables):
+    """What the listing gives in a process of its own, which finds another driver."""
+    command = [sys.executable, "-c", ASK]
+    return json.loads(subprocess.check_output(command, env=os.environ | variables))
+
+
+def test_the_drivers_library_is_asked_as_it_wants_to_be(tmp_path):
+    """The real binding over a library that answers in the layout of nvml.h: no GPU is needed for that."""
+    assert asked_of(build_driver(tmp_path) | {"NVML_PID": "4242"}) == {"4242": 536.0}
+
+
+def test_a_driver_that_is_too_old_to_be_asked_measures_nothing_and_ends_no_session(tmp_path):
+    assert asked_of(build_driver(tmp_path, "-DOLD")) is None
+
+
+def test_the_driver_is_asked_once_for_all_sessions_that_look_at_about_the_same_time():
+    """Sixteen examinations of four sessions, twenty times a second, would keep it from its work."""
+    asked, clock = [], [0.0]
+
+    def listing():
+        asked.append(clock[0])
+        return {4711: 500.0 + len(asked)}
+
+    recent = Recent(listing, clock=lambda: clock[0])
+    for clock[0] in (0.0, 0.05, 0.1, RECENT_S - 0.01):
+        assert recent() == {4711: 501.0}
+    clock[0] = RECENT_S
+    assert recent() == {4711: 502.0}
+    assert asked == [0.0, RECENT_S]
 
 
 def test_only_processes_of_the_session_count():
