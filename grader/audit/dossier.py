@@ -11,6 +11,7 @@ from grader.collect.deadline import Deadline
 from grader.collect.study import Study, snapshot_of, without_commit
 from grader.course.model import Assignment
 from grader.records import Decision, Snapshot, Team
+from grader.report.words import evidence_said
 
 FORMAT = "%H%n%an <%ae>%n%cI%n%s"
 """What `git show` prints of a commit: id, author, committer date, subject."""
@@ -118,4 +119,5 @@ def _has_bundle(study: Study) -> bool:
 
 
 def _with_questions(found: Dossier) -> Dossier:
-    return found.model_copy(update={"decide": open_questions(found)})
+    said = evidence_said(found.shown.evidence)
+    return found.model_copy(update={"decide": open_questions(found), "evidence_text": said})

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from grader.audit.records import Audit, Audits, Dossier
 from grader.course.instants import utc_text
 from grader.report.exports import spreadsheet_text
+from grader.report.words import evidence_said
 
 COLUMNS = (
     "assignment",
@@ -36,6 +37,7 @@ COLUMNS = (
     "rewrites",
     "open_questions",
     "explanation",
+    "evidence_text",
 )
 """Stable: a column is added at the end, and none changes its meaning."""
 
@@ -84,6 +86,7 @@ def _row(dossier: Dossier) -> list[str]:
         "rewrites": str(len(dossier.rewrites)),
         "open_questions": "; ".join(dossier.decide),
         "explanation": evidence.explanation,
+        "evidence_text": evidence_said(evidence),
     }
     return [spreadsheet_text(cells[column]) for column in COLUMNS]
 

@@ -9,7 +9,7 @@ from grader.audit.sheet import Sheet, clipped, sheet
 from grader.collect.ledger import NO_ROUND
 from grader.records import Decision, EvidenceLevel
 from grader.report.page import page
-from grader.report.words import LEVELS, Said, Tone
+from grader.report.words import NO_EVIDENCE, Said, Tone, evidence_said
 
 ORDER = (
     EvidenceLevel.DATES_ONLY,
@@ -94,14 +94,15 @@ def _urgency(dossier: Dossier) -> tuple[int, Said]:
 
 def _head(audit: Audit) -> Head:
     decisions = Counter(dossier.shown.evidence.decision for dossier in audit.dossiers)
-    levels = Counter(dossier.shown.evidence.level for dossier in audit.dossiers)
+    strongest = sorted(audit.dossiers, key=lambda one: -ORDER.index(one.shown.evidence.level))
+    levels = Counter(evidence_said(one.shown.evidence) for one in strongest)
     return Head(
         written=f"{local_time(audit.written, zone=audit.time_zone)} ({utc_time(audit.written)})",
         deadline_local=local_time(audit.deadline - 1, zone=audit.time_zone),
         deadline_utc=utc_time(audit.deadline - 1),
         decisions=tuple((one.value, decisions[one]) for one in Decision if decisions[one]),
         levels=tuple(
-            (LEVELS[one] if one else "no evidence", levels[one]) for one in reversed(ORDER) if levels[one]
+            (f"evidence {said}" if said == NO_EVIDENCE else said, count) for said, count in levels.items()
         ),
         anchored=audit.ledger_head != NO_ROUND,
     )

@@ -97,6 +97,8 @@ class Dossier(Record):
     """Why nothing could be ruled for this team; empty when it could."""
     unread_since: bool = False
     """True when the deadline is past and the repository was not read since."""
+    evidence_text: str = ""
+    """What the decision that is shown rests on, in words; a letter alone hides how an A came about."""
     timeline: tuple[Sighting, ...] = ()
     """What was seen of any branch, oldest first; of looks that found the same, the first and the last."""
     seen_again: int = 0

@@ -14,7 +14,7 @@ from grader.audit.words import Weight, badge, headline, weight_of
 from grader.collect.deadline import branch, short
 from grader.records import EvidenceLevel, Sighting
 from grader.report.text import one_line, plural
-from grader.report.words import LEVELS, NOTHING, Said
+from grader.report.words import NOTHING, Said, evidence_said
 
 SCREEN_ROWS = 20
 """Most rows of one table; all of them are in the JSON."""
@@ -129,7 +129,7 @@ def sheet(dossier: Dossier, *, anchor: str, zone: str) -> Sheet:
         said=badge(dossier.shown),
         headline=headline(dossier),
         explanation=clipped(evidence.explanation, 420),
-        level=LEVELS[evidence.level],
+        level=evidence_said(evidence),
         lateness=_lateness(dossier),
         deadline=_moment(first_late - 1, first_late, zone=zone) if first_late else None,
         ref=clipped(branch(evidence.ref), 60) if evidence.ref else NOTHING,

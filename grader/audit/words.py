@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from grader.audit.records import Dossier
 from grader.records import Decision, EvidenceLevel, Snapshot
-from grader.report.words import Said, Tone
+from grader.report.words import Said, Tone, rests_on_own_log
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,8 @@ _LOG_OF_A_REPOSITORY = Weight(
 
 def weight_of(dossier: Dossier) -> Weight:
     """What the evidence for a team's commit is worth."""
-    level = dossier.shown.evidence.level
-    if level is EvidenceLevel.PUSH_RECORD and dossier.repo_url.startswith("file:"):
-        return _LOG_OF_A_REPOSITORY
-    return WEIGHTS[level]
+    evidence = dossier.shown.evidence
+    return _LOG_OF_A_REPOSITORY if rests_on_own_log(evidence) else WEIGHTS[evidence.level]
 
 
 _HEADLINES = MappingProxyType(

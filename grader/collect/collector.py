@@ -148,7 +148,7 @@ class Collector:
         """
         deadline = self._deadline(team, assignment)
         looks = self._looks(team)
-        pushes = push_records(self._records, team.id)
+        pushes = push_records(self._records, team.id, repo_url=team.repo_url)
         history = self._history(team, looks, pushes)
         ref = counting_branch(looks, deadline.first_late, configured=self._course.collect.branch)
         found = self._found(team, assignment, deadline, looks, ref, history)

@@ -114,7 +114,7 @@ def sightings(looks: Iterable[Look], pushes: Iterable[Push]) -> tuple[Sighting, 
             ref=push.ref,
             commit=push.after,
             level=EvidenceLevel.PUSH_RECORD,
-            source="the push record",
+            source=push.told_by,
         )
         for push in pushes
         if push.after != NOTHING

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from grader.forges.records import NOTHING as NOTHING  # noqa: PLC0414 - also for those who only read pushes
+from grader.forges.records import OWN_SERVER, PushRecord
 from grader.forges.records import UNKNOWN as UNKNOWN  # noqa: PLC0414
 from grader.forges.saved import parse_saved
+
+FORGE = "the push record"
 
 
 @dataclass(frozen=True)
@@ -22,10 +25,17 @@ class Push:
     after: str
     """`NOTHING` for a removed branch."""
     time: int
+    told_by: str = FORGE
+    """What sightings call it: `FORGE`, or `OWN_SERVER` where no forge made the record."""
 
 
-def push_records(folder: Path | None, team: str) -> tuple[Push, ...]:
+def push_records(folder: Path | None, team: str, *, repo_url: str = "") -> tuple[Push, ...]:
     """All recorded pushes of one team, oldest first; none when there is no file.
+
+    Args:
+        folder: with `<team>.json`.
+        team: its id.
+        repo_url: of the team; no forge keeps what lies in a folder, unless the record names its source.
 
     Raises:
         ConfigurationError: the file is in none of the forms; the message names file, item and field.
@@ -35,7 +45,12 @@ def push_records(folder: Path | None, team: str) -> tuple[Push, ...]:
         return ()
     records = parse_saved(path.read_bytes(), where=str(path))
     return tuple(
-        Push(record.ref, record.before, record.after, record.timestamp)
+        Push(record.ref, record.before, record.after, record.timestamp, _told_by(record, repo_url))
         for record in records
         if not record.is_gap
     )
+
+
+def _told_by(record: PushRecord, repo_url: str) -> str:
+    in_a_folder = not record.source and repo_url.startswith("file:")
+    return OWN_SERVER if record.source == OWN_SERVER or in_a_folder else FORGE

@@ -14,6 +14,7 @@ import git
 
 from grader.course.instants import wall_clock_to_epoch
 
+RECORDED_BY = "the demo's forge"
 BRANCH = "main"
 MEMBER = "student@example.edu"
 EMPTY_ID = "0" * 40
@@ -80,6 +81,7 @@ class Checkout:
                     "before": before,
                     "after": self.repository.head.commit.hexsha,
                     "timestamp": self._epoch(when),
+                    "source": RECORDED_BY,
                 }
             )
 

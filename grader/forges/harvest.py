@@ -18,7 +18,7 @@ from grader.forges import gitea, github, gitlab, reflog
 from grader.forges.forge import FILE, Forge, forge_of
 from grader.forges.http import PATIENT, ForgeClient, Patience, Reading
 from grader.forges.merging import Merged, merge
-from grader.forges.records import PushRecord
+from grader.forges.records import OWN_SERVER, PushRecord
 from grader.forges.saved import oldest_first, parse_saved, saved_text
 from grader.records import Team
 from grader.store import write_whole
@@ -155,7 +155,7 @@ def _in_turn(folder: Path) -> Iterator[None]:
 
 def _read(forge: Forge, clients: Mapping[str, ForgeClient]) -> Reading:
     if forge.kind == "reflog" and forge.host == FILE:
-        return Reading(reflog.read(forge.folder, source="the log of our own server"))
+        return Reading(reflog.read(forge.folder, source=OWN_SERVER))
     reader = _READERS.get(forge.kind)
     if reader is None or forge.host not in clients:
         raise ConfigurationError(

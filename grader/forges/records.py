@@ -13,6 +13,8 @@ NOTHING = "0" * 40
 UNKNOWN = ""
 """Stands for a commit that the forge does not name."""
 BRANCHES = "refs/heads/"
+OWN_SERVER = "the log of our own server"
+"""Source of what no forge recorded: weaker, because whoever pushes may have set the clock."""
 GAP = "gap"
 """Type of an entry that says: here branches moved, and the forge does not say which or where to."""
 

@@ -24,7 +24,7 @@ from grader.report.histogram import histogram
 from grader.report.marks import command, state
 from grader.report.page import page
 from grader.report.view import AssignmentView, OverviewView, StudentView, page_path
-from grader.report.words import CELLS, LEVELS, Said, Tone, decision_said
+from grader.report.words import CELLS, Said, Tone, decision_said, evidence_said
 
 
 @dataclass(frozen=True)
@@ -234,4 +234,4 @@ def _squares(item: AssignmentView, criteria: tuple[str, ...]) -> tuple[Square, .
 
 
 def _decided(handles: tuple[str, ...], snapshot: Snapshot) -> Decided:
-    return Decided(handles, snapshot, decision_said(snapshot), LEVELS[snapshot.evidence.level])
+    return Decided(handles, snapshot, decision_said(snapshot), evidence_said(snapshot.evidence))

@@ -22,7 +22,7 @@ from grader.report.marks import (
 from grader.report.page import page
 from grader.report.text import plural
 from grader.report.view import AssignmentView, StudentView
-from grader.report.words import CELLS, LEVELS, NOTHING, Said, decision_said
+from grader.report.words import CELLS, NOTHING, Said, decision_said, evidence_said
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _section(view: AssignmentView, *, anchor: str) -> Section:
         marks=marks,
         has_strips=any(line.strip for group in marks for line in group.lines),
         decision=decision_said(view.snapshot),
-        level=LEVELS[view.snapshot.evidence.level],
+        level=evidence_said(view.snapshot.evidence),
         late=_late(view),
         checks=checks_of(view),
         evidence=shown_evidence(view, prefix=anchor),

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from grader.records import CellState, Decision, EvidenceLevel, Snapshot
+from grader.forges.records import OWN_SERVER
+from grader.records import CellState, Decision, Evidence, EvidenceLevel, Snapshot
 
 NOTHING = "\N{EN DASH}"
 """What stands where there is no figure."""
@@ -57,15 +58,31 @@ def decision_said(snapshot: Snapshot) -> Said:
     return Said(said.tone, said.words.replace("DEADLINE", LATE if snapshot.days_late else ON_TIME))
 
 
+NO_EVIDENCE = "none"
+
 LEVELS = MappingProxyType(
     {
         EvidenceLevel.PUSH_RECORD: "A: the forge's own record of pushes",
         EvidenceLevel.FORGE_SIGNATURE: "A\N{PRIME}: a time that the forge signed",
         EvidenceLevel.OWN_SNAPSHOT: "B: a snapshot that we took ourselves",
         EvidenceLevel.DATES_ONLY: "C: the dates inside the commits, nothing else",
-        None: "none",
+        None: NO_EVIDENCE,
     }
 )
+
+_LOG_OF_OUR_OWN_SERVER = f"A, weaker: {OWN_SERVER}, no forge's record"
+
+
+def rests_on_own_log(evidence: Evidence) -> bool:
+    """Whether the record of a push is the log of a repository that no forge keeps."""
+    recorded = evidence.level is EvidenceLevel.PUSH_RECORD
+    return recorded and any(one.source == OWN_SERVER for one in evidence.sightings)
+
+
+def evidence_said(evidence: Evidence) -> str:
+    """What a decision rests on, strongest letter first."""
+    return _LOG_OF_OUR_OWN_SERVER if rests_on_own_log(evidence) else LEVELS[evidence.level]
+
 
 CELLS = MappingProxyType(
     {

@@ -165,6 +165,7 @@ def test_a_team_that_is_not_on_the_roster_is_said(mixed):
 def test_the_dossier_says_what_was_seen_by_whom_and_what_counts(mixed):
     group = mixed.dossier("group")
     assert group.ruling.evidence.level == "A"
+    assert group.evidence_text == "A, weaker: the log of our own server, no forge's record"
     assert [one.level.value for one in group.timeline] == ["A", "B", "A", "B"]
     assert group.commits[0].roles == ("ruled", "proven", "claimed")
     assert {one.member for one in group.shares} == {"ada", "bob", None}

@@ -1,16 +1,20 @@
 """The audit's page: what it says, in which order, and that nothing on it can run."""
 
+import csv
 import html
 import re
 from importlib.resources import files
 
 import pytest
 
+from grader.audit.exports import audits_csv
 from grader.audit.moments import DAY_S
 from grader.audit.page import audit_page
 from grader.audit.records import Flag, Rewrite, Share
 from grader.audit.words import weight_of
+from grader.forges.records import OWN_SERVER
 from grader.records import Decision, EvidenceLevel
+from grader.report.words import evidence_said
 from tests.audit.examples import audit, commit_facts, crowded, dossier, oid, sighting, snapshot
 from tests.collect.lab import HOUR, T
 from tests.report.poison import HOSTILE, poisoned
@@ -207,6 +211,20 @@ def test_every_colour_of_its_style_sheet_is_one_of_the_scheme():
 def test_the_log_of_a_repository_on_our_own_server_is_not_called_a_record_of_a_forge():
     pushed = snapshot(level=EvidenceLevel.PUSH_RECORD)
     assert "No student" in weight_of(dossier(ruling=pushed)).proves
-    ours = weight_of(dossier(ruling=pushed, repo_url="file:///srv/git/t1.git"))
-    assert "No student" not in ours.proves
-    assert "their own computer gave the time" in ours.leaves_open
+    ours = logged_by_our_own_server()
+    assert "No student" not in weight_of(ours).proves
+    assert "their own computer gave the time" in weight_of(ours).leaves_open
+    said = "A, weaker: the log of our own server, no forge's record"
+    assert said in evidence_said(ours.shown.evidence)
+    assert words(page(ours)).count(said) == 3  # the head, the class and the team
+    assert "own record of pushes" not in page(ours)
+    assert "own record of pushes" in page(dossier(ruling=pushed))
+    row = next(csv.DictReader(audits_csv([audit(ours)]).splitlines()))
+    assert (row["evidence"], row["evidence_text"]) == ("A", said)
+
+
+def logged_by_our_own_server():
+    pushed = snapshot(level=EvidenceLevel.PUSH_RECORD)
+    logged = sighting(1, T - HOUR, EvidenceLevel.PUSH_RECORD).model_copy(update={"source": OWN_SERVER})
+    evidence = pushed.evidence.model_copy(update={"sightings": (logged,)})
+    return dossier(ruling=pushed.model_copy(update={"evidence": evidence}))

@@ -1,6 +1,9 @@
 import json
 
-from grader.collect.push_records import push_records
+import pytest
+
+from grader.collect.push_records import FORGE, push_records
+from grader.forges.records import OWN_SERVER
 from tests.collect.lab import MAIN, NOTHING
 
 A, B, C = "a" * 40, "b" * 40, "c" * 40
@@ -36,3 +39,21 @@ def test_a_team_without_a_file_has_no_records(tmp_path):
     assert push_records(tmp_path, "team02") == ()
     assert push_records(tmp_path / "none", "team02") == ()
     assert push_records(None, "team02") == ()
+
+
+@pytest.mark.parametrize(
+    ("source", "repo_url", "told_by"),
+    [
+        ("github.com", "https://github.com/o/r.git", FORGE),
+        ("", "https://github.com/o/r.git", FORGE),
+        ("", "file:///srv/git/r.git", OWN_SERVER),
+        ("a forge beside us", "file:///srv/git/r.git", FORGE),
+        (OWN_SERVER, "file:///srv/git/r.git", OWN_SERVER),
+        (OWN_SERVER, "https://github.com/o/r.git", OWN_SERVER),
+    ],
+)
+def test_a_record_that_no_forge_made_says_so(tmp_path, source, repo_url, told_by):
+    item = {"ref": MAIN, "before": NOTHING, "after": "a" * 40, "timestamp": 1000, "source": source}
+    (tmp_path / "team01.json").write_text(json.dumps([item]))
+    (push,) = push_records(tmp_path, "team01", repo_url=repo_url)
+    assert push.told_by == told_by
