@@ -290,7 +290,8 @@ def test_a_bundle_of_a_team_without_large_files_is_as_git_makes_them(exported):
 
 def test_the_same_evidence_gives_the_same_bundles(exported, evidence, tmp_path):
     again = tmp_path / "again"
-    assert grader("audit", "export", "t1", again, "--course", evidence.root).exit_code == 0
+    done = grader("audit", "export", "t1", again, "--course", evidence.root)
+    assert done.exit_code == 0, done.output
     for name in ("ledger/rounds.sha256", "decisions.txt", "bundles/a.large.bundle", "bundles/linear.bundle"):
         assert (again / name).read_bytes() == (exported / name).read_bytes()
 

@@ -82,7 +82,7 @@ def test_a_large_checkpoint_stays_on_the_server(servers, tmp_path):
     began = time.monotonic()
     assert desk.observe(who) == {}
     taken = desk.collect(who)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
     assert taken.prepared.notes == ("model.pt was left out: it is larger than 25 MiB",)
     kept = sum(path.stat().st_size for path in desk.state.rglob("*") if path.is_file())
     assert kept < MIB

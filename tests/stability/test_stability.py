@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from decimal import Decimal
 
 import pytest
@@ -275,25 +274,31 @@ def test_the_command_writes_json_and_markdown(grader):
 
 
 RUN = """
-import sys
+import sys, time
 from pathlib import Path
 from grader.course.tree import CourseTree
+from grader.examine.events import Finished
 from grader.examine.scheduler import on_this_machine
 from grader.stability.repeat import Plan, repeat, subject_of
 from grader.store import Store
 root, state = map(Path, sys.argv[1:])
 subject = subject_of(CourseTree.open(root), "t1", tasks=(), sandbox="fake", place=state / "variants")
+finished = []
+def stop_after_two(event):
+    finished.extend([event] if isinstance(event, Finished) else [])
+    if len(finished) == 2:
+        print("two", flush=True)
+        time.sleep(600)
 repeat(subject, Plan(repeats=4, reruns=1, fresh="noise"), Store(state),
-       executor=on_this_machine(1), observe=lambda _: None)
+       executor=on_this_machine(1), observe=stop_after_two)
 """
 
 
 def test_killed_in_between_the_same_command_goes_on(subject, noisy_tree, tmp_path):
     store = Store(tmp_path / "state")
-    with subprocess.Popen([sys.executable, "-c", RUN, noisy_tree.root, store.root]) as process:
-        done = store.path("examinations")
-        while process.poll() is None and len(list(done.glob("*/examination.json"))) < 2:
-            time.sleep(0.02)
+    command = [sys.executable, "-c", RUN, noisy_tree.root, store.root]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "two\n"
         os.kill(process.pid, signal.SIGKILL)
     stored = len(list(store.root.rglob("examination.json")))
     rest = repeated(subject, store)
