@@ -70,6 +70,7 @@ def _dossier(run: Run, collector: Collector, team: Team, assignment: Assignment)
         beside = background(
             study,
             _mirror(run, team).git,
+            collector.keys(),
             zone=run.tree.course.time_zone,
             now=run.clock(),
             addresses={one.email: one.student for one in run.roster.students if one.email},

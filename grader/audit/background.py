@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from grader.audit.contributions import shares
 from grader.audit.detectors import detect
-from grader.audit.records import Flag, Rewrite, Share
+from grader.audit.records import Flag, Rewrite, Share, UncountedSignatures
 from grader.audit.rewrites import rewritings
+from grader.audit.signatures import uncounted
 from grader.collect.flags import date_flags
 from grader.collect.hardened_git import Git
 from grader.collect.ruling import SEEN_LATE
+from grader.collect.signatures import Keys, verdicts
 from grader.collect.study import Study
 
 NOT_A_HABIT = "not counted: it follows from this team's evidence, not from how people work"
@@ -24,17 +26,21 @@ class Background:
     """One sentence for each time that the branch was rewritten."""
     rewrites: tuple[Rewrite, ...] = ()
     shares: tuple[Share, ...] = ()
+    signatures: tuple[UncountedSignatures, ...] = ()
 
 
 NOTHING_BESIDE = Background()
 
 
-def background(study: Study, git: Git, *, zone: str, now: int, addresses: Mapping[str, str]) -> Background:
-    """Flags of the rule and of the detectors, rewritten commits and, for a group, shares.
+def background(
+    study: Study, git: Git, keys: Keys, *, zone: str, now: int, addresses: Mapping[str, str]
+) -> Background:
+    """Flags of the rule and of the detectors, rewritten commits, signatures and, for a group, shares.
 
     Args:
         study: of one team.
         git: its mirror.
+        keys: that forges sign with, as far as they are installed.
         zone: the course's time zone, an IANA name.
         now: our clock, in seconds since the epoch.
         addresses: e-mail address → student, as the roster has them.
@@ -54,6 +60,7 @@ def background(study: Study, git: Git, *, zone: str, now: int, addresses: Mappin
         rewritten=tuple(one.summary for one in moved),
         rewrites=tuple(lost for one in moved for lost in one.rewrites),
         shares=shares(git, history, commit, team, addresses=addresses) if group else (),
+        signatures=uncounted(verdicts(git, history.commits.values(), keys, now=study.looks[-1].time)),
     )
 
 

@@ -51,6 +51,7 @@ def dossier(
             commits=facts,
             commits_left_out=left_out,
             flags=beside.flags,
+            signatures=beside.signatures,
             rewritten=beside.rewritten,
             rewrites=beside.rewrites,
             shares=beside.shares,

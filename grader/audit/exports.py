@@ -38,6 +38,7 @@ COLUMNS = (
     "open_questions",
     "explanation",
     "evidence_text",
+    "signatures_not_counted",
 )
 """Stable: a column is added at the end, and none changes its meaning."""
 
@@ -87,6 +88,7 @@ def _row(dossier: Dossier) -> list[str]:
         "open_questions": "; ".join(dossier.decide),
         "explanation": evidence.explanation,
         "evidence_text": evidence_said(evidence),
+        "signatures_not_counted": str(sum(one.count for one in dossier.signatures)),
     }
     return [spreadsheet_text(cells[column]) for column in COLUMNS]
 

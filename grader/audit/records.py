@@ -40,6 +40,20 @@ class Rewrite(Record):
     """One sentence: what changed (dates, author, message, files) and what did not."""
 
 
+class UncountedSignatures(Record):
+    """Commits whose signatures say nothing about time, all for the same reason."""
+
+    status: str
+    """Why, in one word, such as 'unknown-key'."""
+    count: int
+    commits: tuple[str, ...]
+    """Full ids; of very many not all."""
+    text: str
+    """One sentence, with short ids."""
+    meaning: str
+    """What follows from it, and what to do if anything."""
+
+
 class Share(Record):
     """What one author name and e-mail address contributed. Context, never a mark."""
 
@@ -108,6 +122,8 @@ class Dossier(Record):
     commits_left_out: int = 0
     """Commits further away from the deadline that are not listed."""
     flags: tuple[Flag, ...] = ()
+    signatures: tuple[UncountedSignatures, ...] = ()
+    """Signatures that do not count, by reason; those that do are in `commits`."""
     rewritten: tuple[str, ...] = ()
     """One sentence for each time that the branch was rewritten, oldest first."""
     rewrites: tuple[Rewrite, ...] = ()

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from grader.audit.moments import from_deadline, local_time, utc_time
 from grader.audit.paper import LINES, Wanted, allotted, lines_of
-from grader.audit.records import CommitFacts, Dossier, Flag, Rewrite, Share
+from grader.audit.records import CommitFacts, Dossier, Flag, Rewrite, Share, UncountedSignatures
 from grader.audit.sightings import nearest
 from grader.audit.timeline import Lane, Mark, timeline
 from grader.audit.words import Weight, badge, headline, weight_of
@@ -94,6 +94,7 @@ class Sheet:
     flags: Cut
     rewritten: tuple[str, ...]
     rewrites: Cut
+    signatures: Cut
     shares: Cut
     weight: Weight
     today: str
@@ -113,6 +114,7 @@ def sheet(dossier: Dossier, *, anchor: str, zone: str) -> Sheet:
     others = [commit for commit in dossier.commits if not commit.roles]
     flags = list(map(_short_flag, dossier.flags))
     rewrites = list(map(_short_rewrite, dossier.rewrites))
+    signatures = list(map(_short_signatures, dossier.signatures))
     room = allotted(
         (
             Wanted(tuple(lines_of(one.text, most=2) + lines_of(one.base_rate, most=2) for one in flags), 5),
@@ -120,6 +122,9 @@ def sheet(dossier: Dossier, *, anchor: str, zone: str) -> Sheet:
             Wanted((1,) * len(dossier.shares), 6),
             Wanted((1,) * len(dossier.timeline), 8),
             Wanted((2,) * len(others), 6),
+            Wanted(
+                tuple(lines_of(one.text, most=2) + lines_of(one.meaning, most=2) for one in signatures), 3
+            ),
         ),
         _lines_left(dossier, in_question),
     )
@@ -144,6 +149,7 @@ def sheet(dossier: Dossier, *, anchor: str, zone: str) -> Sheet:
         flags=cut(flags, printed=room[0]),
         rewritten=tuple(clipped(said, 240) for said in dossier.rewritten[-REWRITTEN:]),
         rewrites=cut(rewrites, printed=room[1]),
+        signatures=cut(signatures, printed=room[5]),
         shares=cut(list(map(_short_share, dossier.shares)), printed=room[2]),
         weight=weight_of(dossier),
         today="" if dossier.agrees else clipped(dossier.ruling.evidence.explanation, 300),
@@ -265,6 +271,10 @@ def _short_flag(flag: Flag) -> Flag:
 
 def _short_rewrite(rewrite: Rewrite) -> Rewrite:
     return rewrite.model_copy(update={"text": clipped(rewrite.text, 170)})
+
+
+def _short_signatures(found: UncountedSignatures) -> UncountedSignatures:
+    return found.model_copy(update={"text": clipped(found.text, 170), "meaning": clipped(found.meaning, 170)})
 
 
 def _short_share(share: Share) -> Share:

@@ -231,10 +231,15 @@ class Collector:
         mirror, seen = self._mirror(team), sightings(looks, pushes)
         tips = mirror.commits_among(sighting.commit for sighting in seen)
         commits = read_history(mirror.git, tips)
-        signed = signed_times(mirror.git, commits.values(), self._keys(), now=looks[-1].time)
+        signed = signed_times(mirror.git, commits.values(), self.keys(), now=looks[-1].time)
         return History(commits, seen, pushes, signed, complete_looks(looks), failed_looks(looks))
 
-    def _keys(self) -> Keys:
+    def keys(self) -> Keys:
+        """The keys of forges that the course has installed.
+
+        Raises:
+            ConfigurationError: a key file is wrong.
+        """
         if self._loaded_keys is None:
             self._loaded_keys = load_keys(self._forge_keys)
         return self._loaded_keys

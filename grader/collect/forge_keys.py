@@ -106,4 +106,6 @@ def _packets(path: Path) -> Iterator[Packet]:
 def _remedy(said: str) -> str:
     if "secret" in said:
         return "take it away from here at once, and install the public key alone (gpg --armor --export)"
+    if "of version" in said:
+        return "such keys are not read, so take the file away; what it signs is then passed over, not refused"
     return "download the forge's key again"

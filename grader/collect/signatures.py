@@ -21,10 +21,11 @@ still counts: it is a fact about the content, which is the same.
 
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from types import MappingProxyType
 
 from grader.collect.armor import MalformedError, read_blocks
 from grader.collect.certificates import SigningKey
-from grader.collect.forge_keys import Keys, key_name, load_keys
+from grader.collect.forge_keys import KNOWN_NAMES, Keys, key_name, load_keys
 from grader.collect.hardened_git import Git
 from grader.collect.objects import Commit, read_objects
 from grader.collect.openpgp import (
@@ -44,6 +45,13 @@ SIGNATURE_LIMIT_BYTES = 8 * 1024
 
 _OVER_BYTES = 0x00
 _PGP = b"-----BEGIN PGP SIGNATURE-----"
+_OTHER_KINDS = MappingProxyType(
+    {
+        b"-----BEGIN SSH SIGNATURE-----": "an SSH signature",
+        b"-----BEGIN SIGNED MESSAGE-----": "an X.509 signature (S/MIME)",
+    }
+)
+"""How git stores what it does not sign by OpenPGP. Source: git-config(1), `gpg.format`."""
 _HEADER = b"gpgsig "
 _OTHER_HEADER = b"gpgsig-sha256 "
 """Of the same commit in a repository with SHA-256 ids; git leaves it out of what is signed, too."""
@@ -54,6 +62,8 @@ class SignatureStatus(StrEnum):
 
     COUNTS = "counts"
     NOT_OPENPGP = "not-openpgp"
+    NOT_READ = "not-read"
+    """OpenPGP of another version than 4; it may be perfectly good."""
     MALFORMED = "malformed"
     UNKNOWN_KEY = "unknown-key"
     UNSUITABLE = "unsuitable"
@@ -147,11 +157,11 @@ def _read(raw: bytes) -> tuple[bytes, Signature]:
             SignatureStatus.MALFORMED, "expected one header `gpgsig`, found several or another"
         )
     if not armor.startswith(_PGP):
-        raise _RefusedError(SignatureStatus.NOT_OPENPGP, "not an OpenPGP signature; others are not read")
+        raise _RefusedError(SignatureStatus.NOT_OPENPGP, _other_kind(armor))
     try:
         return content, read_signature(armor)
     except UnsupportedVersionError as error:
-        raise _RefusedError(SignatureStatus.UNSUITABLE, str(error)) from None
+        raise _RefusedError(SignatureStatus.NOT_READ, f"not read: {error}") from None
     except MalformedError as error:
         raise _RefusedError(SignatureStatus.MALFORMED, f"the signature cannot be read: {error}") from None
 
@@ -160,7 +170,7 @@ def _signer(signature: Signature, content: bytes, keys: Keys) -> SigningKey:
     """The installed key whose signature of this content it is."""
     named = keys.named(signature.issuer) if signature.issuer else ()
     if not named:
-        raise _RefusedError(SignatureStatus.UNKNOWN_KEY, "made with a key that is not installed")
+        raise _RefusedError(SignatureStatus.UNKNOWN_KEY, _not_installed(signature.issuer))
     if signature.type != _OVER_BYTES:
         said = f"a signature of type 0x{signature.type:02x}; a commit's is over bytes, 0x00"
         raise _RefusedError(SignatureStatus.UNSUITABLE, said, named[0])
@@ -169,6 +179,22 @@ def _signer(signature: Signature, content: bytes, keys: Keys) -> SigningKey:
             return key
     said = f"it names {key_name(named[0])}, and is not that key's signature of these bytes"
     raise _RefusedError(SignatureStatus.DOES_NOT_MATCH, said, named[0])
+
+
+def _other_kind(armor: bytes) -> str:
+    """What is said of a signature that is none of OpenPGP: none of these is a bad one."""
+    kind = next(
+        (words for begin, words in _OTHER_KINDS.items() if armor.startswith(begin)), "of another kind"
+    )
+    return f"{kind}; only OpenPGP signatures are read"
+
+
+def _not_installed(issuer: str | None) -> str:
+    """Which key would be needed, where it is a forge's that we know by name."""
+    known = [name for fingerprint, name in KNOWN_NAMES.items() if issuer and fingerprint.endswith(issuer)]
+    if known:
+        return f"it names {known[0]}, which is not installed in forge_keys/"
+    return "made with a key that is not installed in forge_keys/"
 
 
 def split_signature(raw: bytes) -> tuple[bytes, bytes | None]:

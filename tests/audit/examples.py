@@ -2,7 +2,7 @@
 
 from grader.audit.dossier import commands
 from grader.audit.open_questions import open_questions
-from grader.audit.records import Audit, CommitFacts, Dossier, Flag, Rewrite, Share
+from grader.audit.records import Audit, CommitFacts, Dossier, Flag, Rewrite, Share, UncountedSignatures
 from grader.records import Decision, Evidence, EvidenceLevel, Sighting, Snapshot
 from tests.collect.lab import DAY, HOUR, MAIN, T
 
@@ -85,6 +85,10 @@ def crowded(team="t1", text="long words for a committee "):
         flags=tuple(
             Flag(detector="d", kind="flag" if n % 2 else "context", text=long, base_rate=long)
             for n in range(14)
+        ),
+        signatures=tuple(
+            UncountedSignatures(status="unknown-key", count=9, commits=(oid(n),), text=long, meaning=long)
+            for n in range(6)
         ),
         rewritten=(long, long, long),
         rewrites=tuple(Rewrite(old=oid(n), new=None, matched_by="nothing", text=long) for n in range(20)),

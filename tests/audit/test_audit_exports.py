@@ -15,7 +15,7 @@ from tests.report.poison import HOSTILE, poisoned
 COLUMNS = (
     "assignment,team,members,person_must_decide,decision,evidence,commit,days_late,deadline,deadline_utc,"
     "extension,branch,proven,claimed,graded_commit,rule_today_commit,rule_today_decision,agrees,flags,context,"
-    "rewrites,open_questions,explanation,evidence_text"
+    "rewrites,open_questions,explanation,evidence_text,signatures_not_counted"
 )
 
 

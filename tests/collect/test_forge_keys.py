@@ -119,6 +119,12 @@ def test_a_wrong_file_is_named_with_what_to_do(name: str, content: bytes, said: 
         load_keys(folder)
 
 
+def test_a_key_of_a_version_that_is_not_read_is_not_downloaded_again_in_vain(folder: Path) -> None:
+    (folder / "a.gpg").write_bytes(packet(6, b"\x06" + MADE.body[1:]))
+    with pytest.raises(ConfigurationError, match="such keys are not read, so take the file away"):
+        load_keys(folder)
+
+
 def test_a_folder_in_the_place_of_a_file_is_named(folder: Path) -> None:
     (folder / "a.asc").mkdir()
     with pytest.raises(ConfigurationError, match=r"forge_keys/a\.asc"):

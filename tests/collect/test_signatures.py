@@ -277,9 +277,36 @@ def test_the_signature_of_a_repository_with_sha256_ids_is_not_one_of_this_commit
 def test_a_signature_of_another_version_or_of_great_length_is_not_read(corpus: Corpus) -> None:
     body = b"\x06" + read_packets(read_blocks(corpus.cases["rsa"].armor)[0].data)[0].body[1:]
     newer = signed_commit(CONTENT, armored(packet(2, body)))
-    assert judge("c", newer, corpus.keys, now=NOW).status is S.UNSUITABLE
+    verdict = judge("c", newer, corpus.keys, now=NOW)
+    assert (verdict.status, verdict.reason) == (
+        S.NOT_READ,
+        "not read: a signature of version 6; version 4 is read",
+    )
     padded = signed_commit(CONTENT, corpus.cases["rsa"].armor + b"\n" * SIGNATURE_LIMIT_BYTES + b"-")
     assert judge("c", padded, corpus.keys, now=NOW).status is S.MALFORMED
+
+
+@pytest.mark.parametrize(
+    ("begin", "kind"),
+    [
+        (b"-----BEGIN SSH SIGNATURE-----", "an SSH signature"),
+        (b"-----BEGIN SIGNED MESSAGE-----", "an X.509 signature (S/MIME)"),
+        (b"-----BEGIN ANYTHING-----", "of another kind"),
+    ],
+)
+def test_a_signature_of_another_kind_is_not_read_and_not_called_bad(begin, kind, corpus: Corpus) -> None:
+    raw = signed_commit(CONTENT, begin + b"\nU1NIU0lHAAAAAQ==\n-----END-----\n")
+    verdict = judge("c", raw, corpus.keys, now=NOW)
+    assert verdict.status is S.NOT_OPENPGP
+    assert verdict.reason == f"{kind}; only OpenPGP signatures are read"
+
+
+def test_a_forge_s_key_that_is_not_installed_is_named_where_it_is_known(corpus: Corpus) -> None:
+    issuer = subpacket(16, bytes.fromhex("B5690EEEBB952194"))
+    armor = armored(packet(2, HandMade().signature(CONTENT, [issuer])))
+    verdict = judge("c", signed_commit(CONTENT, armor), corpus.keys, now=NOW)
+    assert verdict.status is S.UNKNOWN_KEY
+    assert "names GitHub's web-flow key since 2024-01-16, which is not installed" in verdict.reason
 
 
 def test_what_was_signed_is_the_commit_without_its_signature_byte_by_byte(corpus: Corpus) -> None:
