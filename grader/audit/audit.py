@@ -5,11 +5,14 @@ No server is asked and no lock is taken, so an audit can be made while another r
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import grader
 from grader.audit.background import background
 from grader.audit.dossier import dossier, without_study
+from grader.audit.outside import outside
 from grader.audit.records import Audit, Dossier
+from grader.collect.anchoring import FOLDER as ANCHORS
 from grader.collect.clock import skews
 from grader.collect.collector import Collector
 from grader.collect.deadline import Deadline
@@ -26,8 +29,14 @@ from grader.report.text import plural
 from grader.run import Run
 
 
-def audit_of(run: Run, assignment: Assignment, teams: Sequence[Team]) -> Audit:
+def audit_of(run: Run, assignment: Assignment, teams: Sequence[Team], *, heads: Sequence[str] = ()) -> Audit:
     """What is known about which commit counts, team by team, in the order given.
+
+    Args:
+        run: with the state folder and the course.
+        assignment: whose deadline.
+        teams: to be audited.
+        heads: hashes of the ledger as they were posted somewhere.
 
     Raises:
         ConfigurationError: course.toml or the deadline is wrong.
@@ -38,6 +47,14 @@ def audit_of(run: Run, assignment: Assignment, teams: Sequence[Team]) -> Audit:
     dossiers = _dossiers(run, assignment, teams)
     rounds = ledger.rounds()  # read last, so that the hash covers all that the dossiers rest on
     first_late = wall_clock_to_epoch(assignment.deadline, course.time_zone)
+    fixed, problems = outside(
+        rounds,
+        run.store.path(ANCHORS),
+        _roots(run),
+        heads,
+        deadline=first_late,
+        zone=course.time_zone,
+    )
     return Audit(
         course=course.title,
         term=course.term,
@@ -51,8 +68,16 @@ def audit_of(run: Run, assignment: Assignment, teams: Sequence[Team]) -> Audit:
         ledger_rounds=len(rounds),
         clock=clock_text(rounds, zone=course.time_zone),
         ledger_head=rounds[-1].sha256 if rounds else NO_ROUND,
+        outside=fixed,
+        outside_problems=problems,
         dossiers=dossiers,
     )
+
+
+def _roots(run: Run) -> Path | None:
+    """The certificate of the course's authority, where it names one that is there."""
+    path = run.tree.root / run.tree.course.collect.timestamp_ca
+    return path if path.is_file() else None
 
 
 def _dossiers(run: Run, assignment: Assignment, teams: Sequence[Team]) -> tuple[Dossier, ...]:

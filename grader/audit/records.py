@@ -148,6 +148,19 @@ class Dossier(Record):
         return (was.commit, was.tree, was.days_late) == (now.commit, now.tree, now.days_late)
 
 
+class Fixed(Record):
+    """Something outside the ledger that fixes a round and, through the chain, every round before it."""
+
+    round: int
+    sha256: str
+    by: str
+    """'a time stamp' or 'a posted hash'."""
+    time: int | None
+    """Seconds since the epoch, by the clock of whoever stamped it; None for a hash that was posted."""
+    proves: str
+    """For a committee."""
+
+
 class Audit(Record):
     """One assignment."""
 
@@ -167,6 +180,10 @@ class Audit(Record):
     ledger_rounds: int
     ledger_head: str
     """Hash of the last round; compare it with what was posted at the deadline."""
+    outside: tuple[Fixed, ...] = ()
+    """What fixes rounds of the ledger from outside, as far as it was checked and holds."""
+    outside_problems: tuple[str, ...] = ()
+    """Time stamps and posted hashes that do not hold, or could not be checked."""
     clock: str = ""
     """How our own clock compared with the servers', in words; empty where no server told its time."""
     dossiers: tuple[Dossier, ...]

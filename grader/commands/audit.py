@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from grader.commands.audit_verify import anchor, export, verify
+from grader.commands.audit_verify import anchor, export, posted_hash, verify
 from grader.commands.opening import class_options, opened_run
 from grader.commands.options import ANY_PATH, OK, PERSON_NEEDED, reported
 
@@ -40,12 +40,24 @@ audit.add_command(verify)
 @click.argument("assignments", nargs=-1, required=True)
 @class_options
 @click.option("--only", multiple=True, metavar="TEAM", help="This team only; can be given again.")
+@click.option(
+    "--head",
+    "heads",
+    multiple=True,
+    callback=posted_hash,
+    metavar="HASH",
+    help="As posted; can be given again.",
+)
 @click.option("--out", type=ANY_PATH, help="Where pages are written; by default reports/ of the course.")
 @click.option("--json", "form", flag_value="json", help="Print everything as JSON.")
 @click.option("--csv", "form", flag_value="csv", help="Print one row a team as CSV.")
 @reported
 def of_assignment(
-    assignments: tuple[str, ...], only: tuple[str, ...], form: str | None, **options: Any
+    assignments: tuple[str, ...],
+    only: tuple[str, ...],
+    heads: tuple[str, ...],
+    form: str | None,
+    **options: Any,
 ) -> None:
     """Say for every team which commit counts for ASSIGNMENTS, why, and on what evidence.
 
@@ -60,7 +72,7 @@ def of_assignment(
     run = opened_run(**options)
     known = {team.id: team for team in run.roster.teams}
     chosen = [known[resolved(name, known, noun="team")] for name in only] or list(known.values())
-    audits = [audit_of(run, run.tree.assignment(name), chosen) for name in assignments]
+    audits = [audit_of(run, run.tree.assignment(name), chosen, heads=heads) for name in assignments]
     for one in audits:
         click.echo(
             f"written: {publish(one, out=run.out, only=[team.id for team in chosen] if only else ())}",
@@ -68,4 +80,5 @@ def of_assignment(
         )
     click.echo(printed(audits, form), nl=False)
     undecided = any(dossier.decide for one in audits for dossier in one.dossiers)
-    sys.exit(PERSON_NEEDED if undecided else OK)
+    doubtful = any(one.outside_problems for one in audits)
+    sys.exit(PERSON_NEEDED if undecided or doubtful else OK)

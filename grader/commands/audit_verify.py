@@ -16,7 +16,8 @@ state_option = click.option(
 )
 
 
-def _hash(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+def posted_hash(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+    """Hashes as an option gives them; refuses what is none."""
     heads = tuple(value.strip().lower() for value in values)
     for head in heads:
         if not re.fullmatch(r"[0-9a-f]{64}", head):
@@ -29,7 +30,12 @@ def _hash(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tup
 @course_option
 @state_option
 @click.option(
-    "--head", "heads", multiple=True, callback=_hash, metavar="HASH", help="As posted; can be given again."
+    "--head",
+    "heads",
+    multiple=True,
+    callback=posted_hash,
+    metavar="HASH",
+    help="As posted; can be given again.",
 )
 @click.option("--ca", type=EXISTING, help="Root certificate of the time stamp authority, PEM.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
