@@ -5,6 +5,7 @@ checked. Nothing that pytest prints is shown to a student; only the message of t
 """
 
 from collections.abc import Callable, Iterator
+from types import TracebackType
 
 import pytest
 
@@ -13,6 +14,9 @@ from grader.examine.exam import Exam
 from grader.examine.fixtures import EXAM
 from grader.records import Outcome, Status
 from grader.sandbox.visible import visible
+
+_RUNNER = frozenset({"_pytest", "pluggy"})
+"""Packages whose frames say nothing about a check."""
 
 OUR_FAULT = "this check could not be carried out because of a fault on our side; it costs no marks"
 
@@ -54,9 +58,11 @@ class ExaminationPlugin:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
-        """Turn the end of a phase into an outcome."""
-        report = yield
+        """Turn the end of a phase into an outcome, and show in the log where a check ended."""
         problem = call.excinfo.value if call.excinfo else None
+        if problem is not None:
+            call.excinfo = pytest.ExceptionInfo.from_exception(_from_the_check_on(problem))
+        report = yield
         if problem is not None:
             self._settle(item.nodeid, problem)
         elif call.when == "call":
@@ -74,6 +80,14 @@ class ExaminationPlugin:
 def _task_of(item: pytest.Item) -> str | None:
     marker = item.get_closest_marker("task")
     return marker.args[0] if marker else None
+
+
+def _from_the_check_on(problem: BaseException) -> BaseException:
+    """With a traceback that begins where the runner called the check or its fixture, if it did."""
+    frame: TracebackType | None = problem.__traceback__
+    while frame is not None and frame.tb_frame.f_globals.get("__name__", "").partition(".")[0] in _RUNNER:
+        frame = frame.tb_next
+    return problem.with_traceback(frame or problem.__traceback__)
 
 
 def _first_words(problem: BaseException) -> str:

@@ -90,6 +90,32 @@ def test_a_prop_is_handed_to_the_worker_and_counts_in_the_key(run, toy_tree):
     assert before.key != after.key
 
 
+def test_the_log_says_where_a_check_ended_and_leaves_the_runner_out(run, toy_tree, tmp_path):
+    add_check(
+        toy_tree,
+        "def divided(number):\n    return number / 0\n"
+        "def test_breaks(candidate):\n    divided(candidate.add(1, 2))\n",
+    )
+    run(RIGHT)
+    log = (tmp_path / "log.txt").read_text(encoding="utf-8")
+    frames = [line.strip() for line in log.splitlines() if line.startswith("  File ")]
+    assert [line.rpartition(" ")[2] for line in frames] == ["test_breaks", "divided"], log
+    assert "ZeroDivisionError: division by zero" in log
+
+
+def test_a_fixture_that_breaks_is_in_the_log_as_well(run, toy_tree, tmp_path):
+    add_check(
+        toy_tree,
+        "@pytest.fixture\ndef numbers():\n    raise LookupError('none there')\n"
+        "def test_breaks(numbers):\n    pass\n",
+    )
+    run(RIGHT)
+    log = (tmp_path / "log.txt").read_text(encoding="utf-8")
+    assert "in numbers" in log
+    assert "LookupError: none there" in log
+    assert "pluggy" not in log
+
+
 def test_an_unfilled_hole_is_called_not_implemented(run):
     outcome = run(RIGHT.replace("return a + b", "raise NotImplementedError")).outcome(ADD)
     assert outcome.message == "`add` is not implemented yet"
