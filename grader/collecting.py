@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 from grader.collect.anchoring import anchor_now, authority_of
 from grader.collect.collector import Collected, Collector, not_collected
+from grader.collect.ledger import Ledger
+from grader.collect.noted import FOLDER as PUSH_RECORDS
+from grader.collect.noted import note
 from grader.collect.watch import moments
 from grader.collect.witness import Looked
 from grader.course.model import Assignment
@@ -20,8 +23,6 @@ from grader.run import Run
 
 OPEN_RUN = "open-run.txt"
 """There while a run is under way: what was collected for it still holds."""
-PUSH_RECORDS = "push_records"
-"""Folder beside course.toml with what forges, or people, say of pushes."""
 
 
 def look(run: Run) -> Looked:
@@ -48,9 +49,15 @@ def stamp(run: Run) -> str:
 
 
 def harvest_push_records(run: Run, *, patience: Patience = PATIENT) -> dict[str, str]:
-    """Ask every forge for what it recorded of pushes, and keep it; returns team → problem."""
+    """Ask every forge for what it recorded of pushes, keep it, and note its hash; returns team → problem.
+
+    Raises:
+        StoreError: the ledger is damaged; what was harvested is kept.
+    """
     course, teams, folder = run.tree.course, run.roster.teams, run.tree.root / PUSH_RECORDS
-    return harvest(course, teams, folder, our_tokens(teams), run.clock, patience=patience)
+    problems = harvest(course, teams, folder, our_tokens(teams), run.clock, patience=patience)
+    note(Ledger(run.store.path("ledger")), folder, now=run.clock())
+    return problems
 
 
 def collect(run: Run, assignments: Sequence[Assignment], teams: Sequence[Team]) -> list[Collected]:

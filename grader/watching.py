@@ -183,7 +183,8 @@ class Watch:
                 heads = tuple(Line(line.team, line.name, line.value, 0) for line in lines)
                 moved += self._heads.get(name, heads) != heads
                 self._heads[name] = heads
-        if 2 * len(tried) > len(plan.run.roster.teams):
+        known = plan.run.roster.teams
+        if 2 * sum(team.id in tried for team in known) > len(known):
             self._durations_s.append(duration_s(one))
         return moved
 
@@ -225,7 +226,12 @@ class Watch:
         if self.harvest is None or not self._is_unharvested or not has_room:
             return False
         self._is_unharvested = False
-        problems = self.harvest(plan.run)
+        try:
+            problems = self.harvest(plan.run)
+        except OSError as error:
+            self._say(plan, f"the hashes of the push records could not be noted: {error}")
+            return True
+        self._wants_stamp |= upcoming is None  # nothing comes later that would fix what was just noted
         for team in plan.run.roster.teams:
             said = problems.get(team.id, "push records are kept")
             self._say_once(plan, f"pushes {team.id}", f"{team.id}: {said}")

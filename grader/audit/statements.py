@@ -30,13 +30,14 @@ def proves(sound_until: int, anchors: Sequence[Anchor], *, noted: bool, complete
     return tuple(said)
 
 
-def does_not_prove(rounds: int, anchors: Sequence[Anchor], *, others: int) -> tuple[str, ...]:
+def does_not_prove(rounds: int, anchors: Sequence[Anchor], *, others: int, unnoted: int) -> tuple[str, ...]:
     """What stays open however well everything holds.
 
     Args:
         rounds: number of rounds of the ledger.
         anchors: what fixes rounds from outside.
         others: teams whose commits are not in this folder.
+        unnoted: files of push records of which the ledger has no hash.
     """
     fixed = max((anchor.round for anchor in anchors), default=0)
     said = ["when a commit was made: only that it was on the server when it was seen"]
@@ -46,6 +47,9 @@ def does_not_prove(rounds: int, anchors: Sequence[Anchor], *, others: int) -> tu
             f"that no rounds {since}were cut off at the end or all written anew: that takes a head hash that "
             "was posted elsewhere (--head) or a time stamp"
         )
+    if unnoted:
+        files = plural(unnoted, "file of push records is as it was", "files of push records are as they were")
+        said.append(f"that {files} saved: no round has its hash (grader audit anchor notes it)")
     if others:
         whose = plural(others, "other team")
         said.append(f"anything about the commits of {whose}: they are not in this folder")

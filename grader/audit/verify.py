@@ -12,11 +12,13 @@ from grader.audit.chain import read_chain
 from grader.audit.exported import check_files, left_out, odd_files, stated_decisions, unshown_decisions
 from grader.audit.findings import Finding, broken, look
 from grader.audit.kept_objects import KeptObjects, bundle_objects, mirror_objects
+from grader.audit.push_records import check_push_records
 from grader.audit.statements import does_not_prove, proves
 from grader.audit.tips import Tip, tips_by_team
 from grader.collect.anchoring import FOLDER as ANCHORS
 from grader.collect.hardened_git import Git, GitFailedError
 from grader.collect.ledger import NO_ROUND, Ledger
+from grader.collect.noted import FOLDER, last_noted
 from grader.collect.round_sums import page_name
 from grader.course.counting import plural
 from grader.errors import StoreError
@@ -63,13 +65,16 @@ class Verification(Record):
         return "\n".join(lines)
 
 
-def verify(folder: Path, *, heads: Sequence[str] = (), roots: Path | None = None) -> Verification:
+def verify(
+    folder: Path, *, heads: Sequence[str] = (), roots: Path | None = None, push_records: Path | None = None
+) -> Verification:
     """Check everything that is there.
 
     Args:
         folder: a state folder (`ledger`, `mirrors`) or one that was exported (`ledger`, `bundles`).
         heads: hashes that were posted somewhere when they were the last.
         roots: certificates of the time stamp authority; by default those of an exported folder.
+        push_records: folder of the push records; by default that of an exported folder.
 
     Raises:
         StoreError: there is no ledger in the folder.
@@ -83,14 +88,17 @@ def verify(folder: Path, *, heads: Sequence[str] = (), roots: Path | None = None
         return _refused(odd, is_export=is_export)
     files = _ledger_files(folder / "ledger")
     chain = read_chain(files)
-    tips = tips_by_team({number: files[page_name(number)] for number in chain.hashes})
+    pages = {number: files[page_name(number)] for number in chain.hashes}
+    tips = tips_by_team(pages)
     checked, findings = _bundles(folder, tips) if is_export else _mirrors(folder / "mirrors", tips)
+    records = push_records or (folder / FOLDER if is_export else None)
+    record_findings, unnoted = check_push_records(records, last_noted(pages), checked if is_export else None)
     known_roots = roots or _found(folder / ANCHORS / ROOTS)
     stamps, stamp_findings = stamped(folder / ANCHORS, chain.hashes, known_roots)
     posts, post_findings = posted(tuple(heads), chain.hashes)
     anchors = tuple(sorted([*stamps, *posts], key=lambda anchor: anchor.round))
     chain_findings = chain.findings or _unreadable(folder / "ledger")
-    found = (*chain_findings, *post_findings, *stamp_findings, *findings)
+    found = (*chain_findings, *post_findings, *stamp_findings, *record_findings, *findings)
     sound_until = _sound_until(len(chain.hashes), found)
     return Verification(
         place=_place(is_export=is_export),
@@ -101,7 +109,9 @@ def verify(folder: Path, *, heads: Sequence[str] = (), roots: Path | None = None
         anchors=anchors,
         findings=found,
         proves=proves(sound_until, anchors, noted=chain.noted, complete=not found),
-        does_not_prove=does_not_prove(len(chain.hashes), anchors, others=len(tips.keys() - set(checked))),
+        does_not_prove=does_not_prove(
+            len(chain.hashes), anchors, others=len(tips.keys() - set(checked)), unnoted=unnoted
+        ),
     )
 
 
@@ -121,7 +131,7 @@ def _refused(odd: Sequence[str], *, is_export: bool) -> Verification:
         anchors=(),
         findings=tuple(broken(f"{name!a}: {text}") for name in odd[:ODD_LIMIT]),
         proves=(),
-        does_not_prove=does_not_prove(0, (), others=0),
+        does_not_prove=does_not_prove(0, (), others=0, unnoted=0),
     )
 
 

@@ -8,6 +8,7 @@ A round is one file `000001.txt`:
     team01 refs/heads/main 3f2c… 1750478400
     team02 !unreachable - 1750478402
     @clock github.com +0.5+-1.0 1750478403
+    @noted push_records/team01.json 9f86… 1750478403
 
 `prev` is the sha256 of the file before. Anyone can verify the chain with `sha256sum`; docs/deadlines.md has
 the lines. An edit, a deletion or a swap is located exactly, of the last round by `rounds.sha256` beside them.
@@ -49,7 +50,8 @@ _LINES = re.compile(r"(?:[^ \n]++ [^ \n]++ [^ \n]++ [0-9]++\n)*+")
 class Line:
     """One thing seen: `name` is a full branch name, `HEAD` (value: the default branch) or `!unreachable`.
 
-    Lines about our own clock have `@clock` in the place of a team; see `clock.py`.
+    Lines about our own clock have `@clock` in the place of a team, see `clock.py`; those about files beside
+    the ledger have `@noted`, see `noted.py`.
     """
 
     team: str

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +59,11 @@ def verify(
 
     if folder is not None and not folder.is_dir():
         raise click.BadParameter(f"{folder} is no folder; unpack it, and name what was in it")
+    records: Path | None = None
     if folder is None:
         folder, ca = _state_and_roots(course, state, ca)
-    found = check(folder, heads=heads, roots=ca)
+        records = _push_records(course, state)
+    found = check(folder, heads=heads, roots=ca, push_records=records)
     click.echo(json.dumps(found.model_dump(mode="json"), indent=2) if as_json else found.text())
     if found.is_broken:
         sys.exit(BAD_DATA)
@@ -76,14 +79,19 @@ def verify(
 def anchor(course: Path | None, state: Path | None, *, stamp: bool, as_json: bool) -> None:
     """Print the hash of the ledger's last round, to post where nobody can change it later.
 
-    Posted in the LMS or by e-mail at a deadline, it fixes every round until then. Nothing is recorded; with
-    --stamp, the authority of course.toml signs it. Example: grader audit anchor
+    Posted in the LMS or by e-mail at a deadline, it fixes every round until then, and the push records as
+    they are now: where the ledger lacks the hash of one, a round is added that has it. With --stamp, the
+    authority of course.toml signs it. Example: grader audit anchor
     """
     from grader.collect.ledger import NO_ROUND, Ledger
+    from grader.collect.noted import note
     from grader.course.instants import utc_text
 
     folder, _ = _state_and_roots(course, state, None)
-    rounds = Ledger(folder / "ledger").rounds()
+    ledger = Ledger(folder / "ledger")
+    if (records := _push_records(course, state)) is not None:
+        note(ledger, records, now=int(time.time()))
+    rounds = ledger.rounds()
     number, sha256 = (rounds[-1].number, rounds[-1].sha256) if rounds else (0, NO_ROUND)
     problem = "" if rounds else "nobody has looked yet, so there is no hash to post; `grader collect` looks"
     if stamp and rounds:
@@ -139,6 +147,16 @@ def _state_and_roots(course: Path | None, state: Path | None, ca: Path | None) -
     tree = CourseTree.open(course)
     named = tree.course.collect.timestamp_ca
     return state or tree.root / ".grader", ca or (tree.root / named if named else None)
+
+
+def _push_records(course: Path | None, state: Path | None) -> Path | None:
+    """The course's folder of push records; None where only a state folder is named."""
+    if state is not None and course is None:
+        return None
+    from grader.collect.noted import FOLDER
+    from grader.course.tree import CourseTree
+
+    return CourseTree.open(course).root / FOLDER
 
 
 def _stamp(course: Path | None, folder: Path) -> str:

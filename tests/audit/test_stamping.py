@@ -4,6 +4,8 @@ import shutil
 
 import pytest
 
+from grader.collect.ledger import Ledger
+from grader.collect.noted import note
 from tests.audit.authority import Authority, serving
 from tests.audit.evidence import grader, verified
 from tests.test_watching import Desk, T
@@ -75,3 +77,20 @@ def test_a_watch_that_got_no_time_stamp_asks_again_at_the_next_round(desk, autho
     times = {one.number: one.time for one in desk.rounds}
     (number,) = stamped(tmp_path / "state")
     assert (times[number] > T, len(asked), desk.text.count("no time stamp: ")) == (True, 2, 1)
+
+
+def test_what_the_last_harvest_noted_is_stamped_too(desk, authority, tmp_path):
+    def harvest(run):
+        records = desk.root / "push_records"
+        records.mkdir(exist_ok=True)
+        (records / "ada.json").write_text("[]")
+        note(Ledger(run.store.path("ledger")), records, now=run.clock())
+        return {}
+
+    desk.configure(after_hours=1)
+    with serving(authority.answer) as url:
+        name_authority(desk, url)
+        desk.watch(harvest=harvest)
+    (number,) = [one.number for one in desk.rounds if one.of("@noted")]
+    assert max(stamped(tmp_path / "state")) >= number
+    assert verified(tmp_path / "state", "--ca", authority.roots)[0] == 0

@@ -34,6 +34,15 @@ def test_a_watch_asks_the_forges_only_where_the_next_look_is_far(desk):
     assert "ada: no push records: nobody to ask" in desk.text
 
 
+def test_a_watch_outlives_a_disk_on_which_no_hash_can_be_noted(desk):
+    def harvest(run):
+        raise OSError(28, "No space left on device")
+
+    desk.watch(harvest=harvest)
+    assert "could not be noted: [Errno 28] No space left" in desk.text
+    assert any(one.time == T for one in desk.rounds)
+
+
 def test_a_watch_that_is_given_no_harvest_asks_nobody(desk):
     desk.watch()
     assert "push records" not in desk.text

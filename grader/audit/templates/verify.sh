@@ -82,6 +82,19 @@ grep -v '^#' decisions.txt | while read -r team commit date _; do
 done > "$work/unshown"
 [ -s "$work/unshown" ] && broken "decisions.txt: no bundle of $(cat "$work/unshown")"
 
+# 6. Push records are the files whose hashes the ledger noted last; older ledgers noted none.
+sed -n 's/^@noted \(push_records\/[A-Za-z0-9._-]*\.json\) \([0-9a-f]\{64\}\) [0-9]*$/\1 \2/p' ledger/[0-9]*.txt > "$work/noted"
+cut -d' ' -f1 "$work/noted" | sort -u | while read -r file; do
+  team=$(basename "$file" .json)
+  if [ ! -f "$file" ]; then
+    [ ! -f "bundles/$team.bundle" ] || echo "$file: is missing, though the ledger noted it"; continue
+  fi
+  pattern=$(printf '%s' "$file" | sed 's/\./\\./g')
+  [ "$(sha "$file")" = "$(grep "^$pattern " "$work/noted" | sed -n '$s/.* //p')" ] ||
+    echo "$file: is not the file that the ledger noted"
+done > "$work/records"
+[ -s "$work/records" ] && broken "$(cat "$work/records")"
+
 echo "rounds: $n, head $head; bundles: $count"
 if [ -n "$posted" ]; then
   echo "the posted hash was the head at round $posted: rounds 1 to $posted are as they were then"
