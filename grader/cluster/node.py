@@ -7,9 +7,6 @@ bytes and JSON, and read nothing of the coordinator's state folder.
 import asyncio
 import os
 import tempfile
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +14,12 @@ from distributed import Worker, get_worker
 
 from grader.cluster.archive import unpack
 from grader.cluster.fitness import Demands, Report, shortcomings
-from grader.cluster.slots import SlotNumber
+from grader.cluster.seats import SEATS, Seats
 from grader.errors import ClusterError, GraderError
 from grader.examine.events import Event
-from grader.examine.examiners import OpenExaminer, examiners
 from grader.examine.executor import Job, Produced
 from grader.examine.request import ExamRequest
-from grader.examine.supervise import Examiner, Place, examine_once
+from grader.examine.supervise import Place
 from grader.records import Record
 
 GPU_MEMORY = "gpu_memory_mib"
@@ -45,6 +41,8 @@ class Errand(Record):
 
 async def look(demands: str, dask_worker: Worker) -> str:
     """Whether this node is fit for a run: `Demands` in JSON in, a `Report` in JSON out."""
+    if SEATS not in dask_worker.plugins:
+        await dask_worker.plugin_add(Seats(), name=SEATS)
     problems = await asyncio.to_thread(shortcomings, Demands.model_validate_json(demands))
     report = Report(
         host=_host(),
@@ -73,7 +71,8 @@ def run_one(errand: str, files: bytes) -> dict[str, Any]:
 
 
 def _examine(asked: Errand, folder: Path, worker: Worker) -> Produced:
-    seats: _Seats = worker.__dict__.setdefault("grader_seats", _Seats())
+    seats = worker.plugins[SEATS]
+    assert isinstance(seats, Seats), "`look` put it there"
     key = str(worker.get_current_task())
     local = Path(worker.local_directory)
     work = asked.request.work.model_copy(update={"folder": str(folder)})
@@ -118,37 +117,3 @@ def _own_gpu() -> int:
 
 def _host() -> str:
     return os.uname().nodename
-
-
-@dataclass
-class _Seat:
-    """What a thread of a worker keeps from one examination to the next."""
-
-    slot: SlotNumber
-    examiner: Examiner | None = None
-    """What is kept warm belongs to the thread that started it."""
-
-
-@dataclass
-class _Seats:
-    """The seats of one worker, by thread."""
-
-    open_examiner: OpenExaminer = field(default_factory=examiners)
-    by_thread: dict[int, _Seat] = field(default_factory=dict)
-
-    def examine(self, job: Job, place: Place, report: Callable[[Event], None]) -> Produced:
-        """Examine once on the seat of this thread."""
-        seat = self._own()
-        seat.examiner = seat.examiner or self.open_examiner(seat.slot.number)
-        place = replace(place, slot=seat.slot.number)
-        produced = examine_once(job, examiner=seat.examiner, place=place, report=report)
-        if produced.problem:  # whatever was kept warm may be what is broken
-            seat.examiner.close()
-            seat.examiner = None
-        return produced
-
-    def _own(self) -> _Seat:
-        name = threading.get_ident()
-        if name not in self.by_thread:
-            self.by_thread[name] = _Seat(SlotNumber())
-        return self.by_thread[name]
