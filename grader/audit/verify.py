@@ -212,6 +212,6 @@ def _bundle(bundle: Path, into: Path, named: Sequence[Tip], folder: Path) -> lis
 def _without_reason(kept: KeptObjects, said: frozenset[str], team: str) -> list[Finding]:
     """Files that are missing without having been left out."""
     missing = len(kept.left_out() - said)
-    said = plural(missing, "file is missing that is", "files are missing that are")
-    text = f"{said} not in its list of large files that were never fetched"
+    files = plural(missing, "file is missing that is", "files are missing that are")
+    text = f"{files} not in its list of large files that were never fetched"
     return [look(text, team=team)] if missing else []
