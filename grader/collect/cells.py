@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
-from IPython.core.inputtransformer2 import TransformerManager
-
 from grader.collect.parsing import (
     SOURCE_LIMIT_CHARACTERS,
     DoesNotParseError,
@@ -210,6 +208,9 @@ def _is_python(text: str) -> bool:
 
 def _without_magics(source: Source, text: str) -> str:
     """The cell after IPython's own transformation, line for line."""
+    # Imported late: all of IPython, which most classes never need.
+    from IPython.core.inputtransformer2 import TransformerManager  # noqa: PLC0415
+
     lines = [_plain(line) for line in _joined_continuations(text.split("\n"))]
     magics = sum(1 for line in lines if _ESCAPED.match(line) or line.rstrip().endswith("?"))
     source.spend(len(text) * (1 + magics))

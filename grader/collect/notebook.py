@@ -4,7 +4,7 @@ For each task the module file is taken where there is one, else the notebooks th
 of the submission that kept code imports are prepared the same way.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,6 +59,7 @@ class _Preparation:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
         self._modules: dict[str, _Module] = {}
+        self._programs: dict[int, tuple[Source, Program]] = {}
         self._notes: list[str] = []
 
     def run(self, tasks: Sequence[Task]) -> Prepared:
@@ -89,9 +90,10 @@ class _Preparation:
         source = self._sources.module(task.module)
         if source is None:
             return None
-        module = _Module(read_program(source.pieces), [source])
+        module = _Module(self._program(source), [source])
         missing = set(task.names) - module.program.defines
-        elsewhere = [nb.name for nb in self._sources.notebooks if missing & _defined(nb)] if missing else []
+        notebooks = self._sources.notebooks if missing else ()
+        elsewhere = [nb.name for nb in notebooks if missing & self._program(nb).defines]
         if elsewhere:
             self._notes.append(
                 f"{source.name} counts although {', '.join(elsewhere)} defines more of the task"
@@ -99,7 +101,8 @@ class _Preparation:
         return module
 
     def _from_notebooks(self, task: Task) -> _Module | None:
-        chosen = _best(self._sources.notebooks, task)
+        offers = {notebook.name: self._program(notebook).defines for notebook in self._sources.notebooks}
+        chosen = _best(self._sources.notebooks, offers, task)
         if not chosen:
             found = [notebook.name for notebook in self._sources.notebooks][:NAMED_NOTEBOOKS]
             there = f"; found: {', '.join(found)}" if found else ""
@@ -108,8 +111,16 @@ class _Preparation:
             return None
         names = ", ".join(source.name for source in chosen)
         self._notes.append(f"{task.title}: there is no {task.module}.py; its code is taken from {names}")
+        if len(chosen) == 1:
+            return _Module(self._program(chosen[0]), chosen)
         pieces = [piece for source in reversed(chosen) for piece in source.pieces]
         return _Module(read_program(pieces), chosen)
+
+    def _program(self, source: Source) -> Program:
+        """What the source holds; analysed once, however many tasks ask."""
+        if id(source) not in self._programs:
+            self._programs[id(source)] = source, read_program(source.pieces)
+        return self._programs[id(source)][1]
 
     def _slice_again(self, module: _Module) -> list[str]:
         """Slice for what is wanted by now; the modules that more is wanted of because of it."""
@@ -128,7 +139,7 @@ class _Preparation:
         if name not in self._modules and self._sources.is_theirs(name):
             source = self._sources.module(name) or self._sources.notebook(name)
             if source is not None:
-                self._modules[name] = _Module(read_program(source.pieces), [source])
+                self._modules[name] = _Module(self._program(source), [source])
         return self._modules.get(name)
 
     def _tell_missing(self, task: Task) -> None:
@@ -148,9 +159,8 @@ class _Preparation:
                 yield from module.slice.notes
 
 
-def _best(notebooks: Sequence[Source], task: Task) -> list[Source]:
+def _best(notebooks: Sequence[Source], offers: Mapping[str, frozenset[str]], task: Task) -> list[Source]:
     """The notebook with most of the names, then those that add names it lacks."""
-    offers = {source.name: _defined(source) for source in notebooks}
     missing, optional = set(task.names), set(task.optional)
     chosen: list[Source] = []
 
@@ -164,10 +174,6 @@ def _best(notebooks: Sequence[Source], task: Task) -> list[Source]:
         chosen.append(best)
         missing -= offers[best.name]
     return chosen
-
-
-def _defined(source: Source) -> frozenset[str]:
-    return read_program(source.pieces).defines
 
 
 def _chunks(module: _Module) -> tuple[Chunk, ...]:

@@ -3,7 +3,7 @@
 import ast
 import re
 import symtable
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from grader.collect.parsing import quiet
@@ -35,6 +35,8 @@ class Statement:
     """Those that are looked up as the statement itself runs: bases, decorators, defaults, plain values."""
     touches: frozenset[str]
     """Names whose objects it changes: `TABLE[i] = …`, `VAE.forward = …`, `names.append(…)`."""
+    trains: bool
+    """True when it calls what by its name trains a model; never for a definition."""
 
     @property
     def is_definition(self) -> bool:
@@ -61,7 +63,7 @@ class Statement:
         """False for what never belongs into a module: training, deletions, `if __name__ == "__main__"`."""
         if self.is_definition or self.is_import:
             return True
-        return not (isinstance(self.node, ast.Delete) or self.is_main_guard or _trains(self.node))
+        return not (isinstance(self.node, ast.Delete) or self.is_main_guard or self.trains)
 
     @property
     def is_main_guard(self) -> bool:
@@ -94,13 +96,15 @@ def study(node: ast.stmt, text: str, *, piece: int) -> Statement:
     if isinstance(node, ast.ClassDef):
         here |= set(_read_before_bound(node))
     deferred = ("function",) if isinstance(node, Definition) else ()
+    parts = () if isinstance(node, Definition) else tuple(_outside_definitions(node))
     return Statement(
         piece=piece,
         node=node,
         binds=frozenset(s.get_name() for s in table.get_symbols() if s.is_assigned() or s.is_imported()),
         reads=frozenset(here | set(_global_reads(table, skip=()))),
         reads_now=frozenset(here | set(_global_reads(table, skip=deferred))),
-        touches=frozenset(_touched(node)),
+        touches=frozenset(_touched(node, parts)),
+        trains=_trains(parts),
     )
 
 
@@ -125,12 +129,11 @@ def _read_before_bound(node: ast.ClassDef) -> Iterator[str]:
             bound.add(statement.name)
 
 
-def _touched(node: ast.stmt) -> Iterator[str]:
+def _touched(node: ast.stmt, parts: Sequence[ast.AST]) -> Iterator[str]:
     if isinstance(node, Definition):
         for decorator in node.decorator_list:
             yield from _touched_by_call(decorator)
-        return
-    for part in _outside_definitions(node):
+    for part in parts:
         if isinstance(part, ast.Attribute | ast.Subscript) and isinstance(part.ctx, ast.Store):
             yield from _root(part)
         elif isinstance(part, ast.Call):
@@ -154,8 +157,8 @@ def _root(node: ast.expr) -> Iterator[str]:
         yield node.id
 
 
-def _trains(node: ast.stmt) -> bool:
-    for part in _outside_definitions(node):
+def _trains(parts: Sequence[ast.AST]) -> bool:
+    for part in parts:
         if isinstance(part, ast.Call):
             name, is_mode_switch = _called(part)
             trains = _TRAINS.fullmatch(name) is not None or name in _STEPS
