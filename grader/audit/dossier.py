@@ -8,6 +8,7 @@ from grader.audit.open_questions import open_questions
 from grader.audit.records import Dossier
 from grader.audit.sightings import telling
 from grader.collect.deadline import Deadline
+from grader.collect.looks import failed_looks
 from grader.collect.study import Study, snapshot_of, without_commit
 from grader.course.model import Assignment
 from grader.records import Decision, Snapshot, Team
@@ -48,6 +49,7 @@ def dossier(
             unread_since=_unread_since(study, now),
             timeline=told,
             seen_again=len(study.sightings) - len(told),
+            unanswered=failed_looks(study.looks),
             commits=facts,
             commits_left_out=left_out,
             flags=beside.flags,

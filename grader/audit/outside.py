@@ -38,7 +38,8 @@ def outside(
 
 
 def _fixed(anchor: Anchor, looked: int, *, deadline: int, zone: str) -> Fixed:
-    until = f"Every look until {instant_text(looked, zone=zone)} is as it was"
+    last = instant_text(looked, zone=zone)
+    until = f"Every look until {last}, and every push record noted by then, is as it was"
     if anchor.time is None:
         by, said = (
             "a posted hash",

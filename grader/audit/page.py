@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from grader.audit.moments import local_time, utc_time
 from grader.audit.records import Audit, Dossier
-from grader.audit.sheet import Sheet, clipped, sheet
+from grader.audit.rows import clipped
+from grader.audit.sheet import Sheet, sheet
 from grader.collect.ledger import NO_ROUND
 from grader.records import Decision, EvidenceLevel
 from grader.report.page import page
@@ -94,7 +95,7 @@ def _urgency(dossier: Dossier) -> tuple[int, Said]:
 
 def _head(audit: Audit) -> Head:
     decisions = Counter(dossier.shown.evidence.decision for dossier in audit.dossiers)
-    strongest = sorted(audit.dossiers, key=lambda one: -ORDER.index(one.shown.evidence.level))
+    strongest = sorted(audit.dossiers, key=_weakness)
     levels = Counter(evidence_said(one.shown.evidence) for one in strongest)
     return Head(
         written=f"{local_time(audit.written, zone=audit.time_zone)} ({utc_time(audit.written)})",
@@ -106,6 +107,12 @@ def _head(audit: Audit) -> Head:
         ),
         anchored=audit.ledger_head != NO_ROUND,
     )
+
+
+def _weakness(dossier: Dossier) -> tuple[bool, int]:
+    """Strongest evidence first, those without any last."""
+    level = dossier.shown.evidence.level
+    return level is None, -ORDER.index(level)
 
 
 def _row(one: Sheet) -> Row:

@@ -117,6 +117,8 @@ class Dossier(Record):
     """What was seen of any branch, oldest first; of looks that found the same, the first and the last."""
     seen_again: int = 0
     """Looks that are left out because those before and after them found the same."""
+    unanswered: tuple[int, ...] = ()
+    """When we asked the server and the repository could not be read, in seconds since the epoch."""
     commits: tuple[CommitFacts, ...] = ()
     """The commits around the deadline, newest first."""
     commits_left_out: int = 0

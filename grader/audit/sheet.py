@@ -5,73 +5,29 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from grader.audit.moments import from_deadline, local_time, utc_time
+from grader.audit.moments import from_deadline
 from grader.audit.paper import LINES, Wanted, allotted, lines_of
-from grader.audit.records import CommitFacts, Dossier, Flag, Rewrite, Share, UncountedSignatures
-from grader.audit.sightings import nearest
+from grader.audit.records import Dossier, Flag, Rewrite, Share, UncountedSignatures
+from grader.audit.rows import (
+    CommitLine,
+    Cut,
+    Moment,
+    clipped,
+    commit_line,
+    cut,
+    lines_in_question,
+    moment,
+    sighting_lines,
+)
 from grader.audit.timeline import Lane, Mark, timeline
 from grader.audit.words import Weight, badge, headline, weight_of
 from grader.collect.deadline import branch, short
-from grader.records import EvidenceLevel, Sighting
+from grader.records import EvidenceLevel
 from grader.report.text import one_line, plural
 from grader.report.words import NOTHING, Said, evidence_said
 
-SCREEN_ROWS = 20
-"""Most rows of one table; all of them are in the JSON."""
-IN_QUESTION = 4
 REWRITTEN = 1
 """Rewritings that are told as a whole, the latest."""
-
-
-@dataclass(frozen=True)
-class Moment:
-    """An instant for people."""
-
-    local: str
-    utc: str
-    off: str
-    """Its distance from the deadline."""
-
-
-@dataclass(frozen=True)
-class CommitLine:
-    """One commit of a table."""
-
-    id: str
-    roles: str
-    subject: str
-    author: str
-    dated: Moment | None
-    seen: Moment | None
-    seen_by: str
-
-
-@dataclass(frozen=True)
-class SightingLine:
-    """One sighting of a table."""
-
-    when: Moment
-    branch: str
-    commit: str
-    source: str
-    on_paper: bool
-    """Whether it is among those nearest to the deadline that paper has room for."""
-
-
-@dataclass(frozen=True)
-class Cut:
-    """A table's rows and what stands below them."""
-
-    rows: tuple[object, ...]
-    printed: int
-    """How many of the rows paper shows."""
-    left_out: int
-    """How many there are that the page does not have at all."""
-
-    @property
-    def only_on_screen(self) -> int:
-        """Rows that paper leaves out, with those that the page lacks."""
-        return len(self.rows) - self.printed + self.left_out
 
 
 @dataclass(frozen=True)
@@ -83,6 +39,7 @@ class Sheet:
     said: Said
     headline: str
     explanation: str
+    """Why; empty where what a person must decide says so already."""
     level: str
     lateness: str
     deadline: Moment | None
@@ -90,6 +47,8 @@ class Sheet:
     in_question: tuple[CommitLine, ...]
     others: Cut
     sightings: Cut
+    unanswered: str
+    """Our looks that had no answer, in words; empty where all had one."""
     drawing: Markup | None
     flags: Cut
     rewritten: tuple[str, ...]
@@ -110,7 +69,7 @@ def sheet(dossier: Dossier, *, anchor: str, zone: str) -> Sheet:
         zone: IANA name of the course's time zone.
     """
     evidence, first_late = dossier.shown.evidence, dossier.ruling.evidence.deadline
-    in_question = _in_question(dossier, zone=zone)
+    in_question = lines_in_question(dossier, zone=zone)
     others = [commit for commit in dossier.commits if not commit.roles]
     flags = list(map(_short_flag, dossier.flags))
     rewrites = list(map(_short_rewrite, dossier.rewrites))
@@ -133,18 +92,19 @@ def sheet(dossier: Dossier, *, anchor: str, zone: str) -> Sheet:
         dossier=dossier,
         said=badge(dossier.shown),
         headline=headline(dossier),
-        explanation=clipped(evidence.explanation, 420),
+        explanation=clipped(_reason(dossier), 420),
         level=evidence_said(evidence),
         lateness=_lateness(dossier),
-        deadline=_moment(first_late - 1, first_late, zone=zone) if first_late else None,
+        deadline=moment(first_late - 1, first_late, zone=zone) if first_late else None,
         ref=clipped(branch(evidence.ref), 60) if evidence.ref else NOTHING,
         in_question=in_question,
         others=cut(
-            [_commit_line(commit, first_late, zone=zone) for commit in others],
+            [commit_line(commit, first_late, zone=zone) for commit in others],
             printed=room[4],
             left_out=dossier.commits_left_out,
         ),
-        sightings=_sighting_lines(dossier, first_late, zone=zone, printed=room[3]),
+        sightings=sighting_lines(dossier, first_late, zone=zone, printed=room[3]),
+        unanswered=_unanswered(dossier.unanswered, first_late),
         drawing=_drawing(dossier, anchor, first_late) if first_late and not dossier.problem else None,
         flags=cut(flags, printed=room[0]),
         rewritten=tuple(clipped(said, 240) for said in dossier.rewritten[-REWRITTEN:]),
@@ -156,85 +116,26 @@ def sheet(dossier: Dossier, *, anchor: str, zone: str) -> Sheet:
     )
 
 
+def _reason(dossier: Dossier) -> str:
+    explanation = dossier.shown.evidence.explanation
+    return "" if any(explanation in question for question in dossier.decide) else explanation
+
+
 def _lines_left(dossier: Dossier, in_question: Sequence[CommitLine]) -> float:
     """Lines for lists, after what only some teams have."""
     notices = bool(dossier.decide) + (not dossier.agrees)
-    because = lines_of(dossier.shown.evidence.explanation, most=3)
+    because = lines_of(_reason(dossier), most=3)
     rewritten = sum(lines_of(said, most=2) for said in dossier.rewritten[-REWRITTEN:])
-    return LINES - 4 * notices - because - 2.25 * len(in_question) - len(dossier.commands) - rewritten
+    told = 4 * notices + because + rewritten + bool(dossier.unanswered)
+    return LINES - told - 2.25 * len(in_question) - len(dossier.commands)
 
 
-def clipped(text: str, characters: int) -> str:
-    """On one line, nothing invisible, and no longer than the page has room for."""
-    shown = one_line(text, limit=characters + 1)
-    return shown if len(shown) <= characters else f"{shown[: characters - 1].rstrip()}…"
-
-
-def cut(rows: Sequence[object], *, printed: int, left_out: int = 0) -> Cut:
-    """The first rows, and how many are not shown."""
-    kept = tuple(rows[:SCREEN_ROWS])
-    return Cut(kept, min(printed, len(kept)), len(rows) - len(kept) + left_out)
-
-
-def _moment(instant: int, first_late: int, *, zone: str) -> Moment:
-    return Moment(local_time(instant, zone=zone), utc_time(instant), from_deadline(instant, first_late))
-
-
-def _commit_line(commit: CommitFacts, first_late: int, *, zone: str, graded: bool = True) -> CommitLine:
-    seen, signed = commit.first_seen, commit.signed is not None
-    level = commit.first_seen_by
-    return CommitLine(
-        id=commit.id,
-        roles=_roles_text(commit.roles, graded=graded),
-        subject=clipped(commit.subject, 80) or "(no subject)",
-        author=clipped(commit.author, 60),
-        dated=_moment(commit.committed, first_late, zone=zone) if commit.committed is not None else None,
-        seen=_moment(seen, first_late, zone=zone) if seen is not None else None,
-        seen_by=f"{level.value}{', signed by the forge' if signed else ''}" if level else "",
-    )
-
-
-def _roles_text(roles: tuple[str, ...], *, graded: bool) -> str:
-    """What the rule takes is said where it is something else than what was graded."""
-    ruled = "rule today" if graded else "counts"
-    shown = [role for role in roles if role != "ruled" or "graded" not in roles]
-    return ", ".join(ruled if role == "ruled" else role for role in shown)
-
-
-def _not_mirrored(dossier: Dossier) -> tuple[CommitLine, ...]:
-    """Commits that the decision names and the mirror lacks."""
-    known = {commit.id for commit in dossier.commits}
-    graded, evidence = dossier.graded, dossier.ruling.evidence
-    named = {
-        **({evidence.proven: "proven"} if evidence.proven else {}),
-        **({graded.commit: "graded"} if graded and graded.commit else {}),
-    }
-    return tuple(
-        CommitLine(commit, role, "not in our mirror", NOTHING, None, None, "")
-        for commit, role in named.items()
-        if commit not in known
-    )
-
-
-def _sighting_lines(dossier: Dossier, first_late: int, *, zone: str, printed: int) -> Cut:
-    """Oldest first; those that are printed are the nearest to the deadline."""
-    close = nearest(dossier.timeline, first_late, SCREEN_ROWS)
-    on_paper = nearest(close, first_late, printed)
-    return Cut(
-        tuple(_sighting_line(one, first_late, zone=zone, on_paper=one in on_paper) for one in close),
-        len(on_paper),
-        len(dossier.timeline) - len(close),
-    )
-
-
-def _sighting_line(sighting: Sighting, first_late: int, *, zone: str, on_paper: bool) -> SightingLine:
-    return SightingLine(
-        when=_moment(sighting.time, first_late, zone=zone),
-        branch=clipped(branch(sighting.ref), 30),
-        commit=short(sighting.commit),
-        source=f"{sighting.level.value}: {clipped(sighting.source, 40)}",
-        on_paper=on_paper,
-    )
+def _unanswered(times: Sequence[int], first_late: int) -> str:
+    if not times:
+        return ""
+    first, last = from_deadline(times[0], first_late), from_deadline(times[-1], first_late)
+    span = f"the first {first}, the last {last}" if len(times) > 1 else first
+    return f"{plural(len(times), 'look')} of ours had no answer: {span} the deadline."
 
 
 def _drawing(dossier: Dossier, anchor: str, first_late: int) -> Markup:
@@ -286,12 +187,3 @@ def _lateness(dossier: Dossier) -> str:
         return NOTHING
     days = dossier.shown.days_late
     return f"{plural(days, 'started day')} late" if days else "on time"
-
-
-def _in_question(dossier: Dossier, *, zone: str) -> tuple[CommitLine, ...]:
-    """The commits that the decision is about, newest first; last those that the mirror lacks."""
-    first_late = dossier.ruling.evidence.deadline
-    known = [commit for commit in dossier.commits if commit.roles][:IN_QUESTION]
-    graded = dossier.graded is not None
-    lines = (_commit_line(one, first_late, zone=zone, graded=graded) for one in known)
-    return (*lines, *_not_mirrored(dossier))

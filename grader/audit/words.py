@@ -76,7 +76,7 @@ _HEADLINES = MappingProxyType(
             "deadline."
         ),
         Decision.NO_COMMIT: "Nothing counts: there was nothing on time.",
-        Decision.UNREACHABLE: "Nothing is decided: the repository has not been read since the deadline.",
+        Decision.UNREACHABLE: "Nothing is decided.",
     }
 )
 
@@ -86,9 +86,8 @@ def headline(dossier: Dossier) -> str:
     snapshot = dossier.shown
     if dossier.problem and dossier.graded is None:
         return "Nothing is decided: this team could not be examined."
-    if snapshot.commit is None and snapshot.problem_is_ours:
-        unread = snapshot.evidence.decision is Decision.UNREACHABLE
-        return _HEADLINES[Decision.UNREACHABLE] if unread else "Nothing counts yet: a person decides."
+    if snapshot.problem_is_ours:
+        return _open(snapshot)
     if snapshot.days_late:
         return "Late work counts, as the rules for late work say."
     if snapshot.evidence.decision is Decision.GAP:
@@ -96,6 +95,13 @@ def headline(dossier: Dossier) -> str:
     if snapshot.evidence.decision is Decision.AMBIGUOUS:
         return "Several commits could count, and they agree about this assignment: any of them counts."
     return _HEADLINES[snapshot.evidence.decision]
+
+
+def _open(snapshot: Snapshot) -> str:
+    if snapshot.commit is not None:
+        return "Nothing is decided yet: the commit that would count can no longer be had."
+    unread = snapshot.evidence.decision is Decision.UNREACHABLE
+    return _HEADLINES[Decision.UNREACHABLE] if unread else "Nothing counts yet: a person decides."
 
 
 def _gap(snapshot: Snapshot) -> str:

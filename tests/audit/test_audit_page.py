@@ -137,6 +137,51 @@ def test_a_team_that_could_not_be_examined_says_why_and_has_no_timeline():
     assert "<desc" not in source
 
 
+def sheet_of(source, team="t1"):
+    """What the section of one team says."""
+    return words(source).partition(f"Team {team} ")[2]
+
+
+def unreachable(**changed):
+    said = "the repository could not be read since the deadline; nobody loses marks for that"
+    found = snapshot(None, Decision.UNREACHABLE, None, explanation=said, problem=said, problem_is_ours=True)
+    return dossier(ruling=found, commits=(), **changed)
+
+
+def test_why_nothing_could_be_read_is_told_once_on_the_page_of_the_team():
+    source = page(unreachable())
+    assert (
+        sheet_of(source).count("read since the deadline") == 2
+    )  # the decision in four words, and the reason
+    assert sheet_of(source).count("nobody loses marks") == 1
+    assert "Because" not in sheet_of(source)
+
+
+def test_looks_that_had_no_answer_are_told_with_their_distance_from_the_deadline():
+    assert (
+        "3 looks of ours had no answer: the first 1 h before, the last 3 d after the deadline."
+        in sheet_of(page(unreachable(unanswered=(T - HOUR, T, T + 3 * DAY_S))))
+    )
+    once = sheet_of(page(dossier(unanswered=(T + 60,))))
+    assert "1 look of ours had no answer: 1 min after the deadline." in once
+    assert "had no answer" not in page(dossier())
+
+
+def test_a_commit_that_counts_and_is_lost_is_not_said_to_be_kept_nor_never_seen():
+    lost = snapshot(7, Decision.REWRITTEN, problem="it can no longer be had", problem_is_ours=True)
+    said = sheet_of(page(dossier(ruling=lost, commits=(), timeline=(sighting(7, T - HOUR),))))
+    assert "Nothing is decided yet: the commit that would count can no longer be had." in said
+    assert "we still have it" not in said
+    assert "never by anybody independent" not in said
+
+
+def test_evidence_is_counted_from_the_strongest_and_none_at_all_comes_last():
+    levels = (None, EvidenceLevel.DATES_ONLY, EvidenceLevel.OWN_SNAPSHOT, EvidenceLevel.PUSH_RECORD)
+    head = words(page(*(of_decision(Decision.CONFIRMED, level) for level in levels))).partition("A person")[2]
+    places = [head.index(word) for word in ("A: the forge", "B: a snapshot", "C: the dates", "evidence none")]
+    assert places == sorted(places)
+
+
 def test_every_flag_stands_with_how_often_honest_work_shows_it():
     flag = Flag(detector="d", kind="flag", text="dated before its parent", base_rate="0 of 4,426 commits")
     said = words(page(dossier(flags=(flag,))))

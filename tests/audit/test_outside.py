@@ -31,7 +31,7 @@ def hash_of(root, number):
 def test_without_anything_outside_the_page_says_what_the_chain_alone_does_not_show(root):
     done, found, text = audited(root)
     assert (done.exit_code, found["outside"], found["outside_problems"]) == (0, [], [])
-    assert "Nothing outside this machine fixes the ledger" in text
+    assert "Nothing outside this machine vouches for the ledger" in text
     assert "grader audit t1_toy --head HASH" in text
 
 
