@@ -214,7 +214,7 @@ def test_a_command_that_hangs_is_ended_with_all_it_started(tmp_path):
     except SandboxError as error:
         pytest.skip(f"no control group can be made here: {error}")
     assert measured.timed_out
-    assert measured.wall_s < 10
+    assert measured.wall_s < 40
 
 
 def test_help_installs_and_runs_nothing():

@@ -17,12 +17,30 @@ from grader.leases.seam import Ending
 from grader.store import Store
 from tests.examine.test_killed import GRADE, TEAMS, course, published, undisturbed  # noqa: F401  a fixture
 
-SHARED = GRADE.replace("store=Store(state)", "store=Store(state, state_url=sys.argv[5])")
+SHARED = GRADE.replace("store=Store(state)", "store=Store(state, state_url=sys.argv[5])").replace(
+    "(result,) =", 'print("ready", flush=True)\nsys.stdin.readline()\n(result,) ='
+)
 
 
 def start(folder, state, out, url):
+    """A coordinator that has imported everything; it begins when it is told to."""
     command = [sys.executable, "-c", SHARED, *map(str, (folder / "course", state, out)), "fake", url]
-    return subprocess.Popen(command, start_new_session=True)
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, start_new_session=True, stdin=pipe, stdout=pipe, text=True)
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+def begin(*processes):
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+
+
+def wait_for(process):
+    """Its exit code."""
+    process.communicate(timeout=120)
+    return process.returncode
 
 
 @pytest.fixture
@@ -41,7 +59,8 @@ def wait_until_somebody_has(leases, ending, *, count=1):
 def test_two_coordinators_share_the_work_and_publish_what_one_would(course, state, postgres_url, tmp_path):  # noqa: F811
     outs = [tmp_path / "out0", tmp_path / "out1"]
     both = [start(course, state, out, postgres_url) for out in outs]
-    assert [process.wait(120) for process in both] == [0, 0]
+    begin(*both)
+    assert [wait_for(process) for process in both] == [0, 0]
     want = undisturbed(course, "fake")
     assert [published(state, out) for out in outs] == [want, want]
     leases = open_leases(state, postgres_url)
@@ -65,13 +84,14 @@ def test_who_comes_while_another_sweeps_waits_a_moment_and_is_not_refused(tmp_pa
 
 def test_what_a_killed_coordinator_held_is_examined_by_the_other(course, state, postgres_url, tmp_path):  # noqa: F811
     leases = open_leases(state, postgres_url)
-    dies = start(course, state, tmp_path / "out0", postgres_url)
+    dies, lives = (start(course, state, tmp_path / name, postgres_url) for name in ("out0", "out1"))
+    begin(dies)
     wait_until_somebody_has(leases, Ending.DONE)
-    lives = start(course, state, tmp_path / "out1", postgres_url)
+    begin(lives)
     wait_until_somebody_has(leases, Ending.DONE, count=2)
     os.kill(dies.pid, signal.SIGKILL)
-    dies.wait()
-    assert lives.wait(120) == 0
+    wait_for(dies)
+    assert wait_for(lives) == 0
     assert published(state, tmp_path / "out1") == undisturbed(course, "fake")
     log = leases.attempts()
     leases.close()
