@@ -37,16 +37,24 @@ def read_phase(folder: Path, name: str, *, wall_s: float, slots: int) -> Phase:
 
 
 def examined(log: Iterable[tuple[Line, Event]]) -> Iterator[Examined]:
-    """Every examination that was stored, from the start of its last attempt."""
+    """Every examination that was stored, from the start of its last attempt.
+
+    It is told to be finished once it is stored, and by then its slot may be at the next one.
+    """
     started: dict[str, float] = {}
+    left: dict[str, float] = {}
+    at_work: dict[tuple[str, int], str] = {}
     for line, event in log:
         if isinstance(event, Started):
-            started[event.about.key] = line.time
+            place, key = (event.machine, event.slot), event.about.key
+            left[at_work.get(place, "")] = line.time
+            at_work[place], started[key] = key, line.time
+            left.pop(key, None)
         elif isinstance(event, Finished):
             yield Examined(
                 team=event.about.team,
                 started_s=started.get(event.about.key, line.time - event.wall_s),
-                ended_s=line.time,
+                ended_s=left.get(event.about.key, line.time),
                 wall_s=event.wall_s,
                 cpu_s=event.usage.cpu_s + event.usage.examiner_cpu_s,
                 attempts=event.attempts,

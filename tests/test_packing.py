@@ -146,6 +146,49 @@ def test_an_examination_counts_from_the_start_of_its_last_attempt(script):
     assert (found.started_s, found.ended_s, found.wall_s, found.cpu_s, found.attempts) == (20, 30, 7, 5, 2)
 
 
+def test_a_slot_that_is_at_its_next_examination_has_ended_the_one_before(script):
+    def started(key):
+        return Started(
+            about=About(assignment="a3", team=key, key=key), slot=0, gpu=0, pid=1, machine="m", attempt=1
+        )
+
+    def finished(key):
+        about = About(assignment="a3", team=key, key=key)
+        return Finished(about=about, wall_s=9, attempts=1, usage=Usage())
+
+    events = [started("a"), started("b"), finished("a"), finished("b")]
+    log = [(Line(run="r", sequence=n, time=10.0 * n), event) for n, event in enumerate(events, 1)]
+    found = script("packing_phase").examined(log)
+    assert [(e.team, e.started_s, e.ended_s) for e in found] == [("a", 10, 20), ("b", 20, 40)]
+
+
+@pytest.fixture
+def graded(script, tmp_path):
+    """The folder of a phase, after a real command over a class that needs no GPU."""
+    toy = script("toy_class")
+    course = toy.build_class(tmp_path, 2)
+    command = [sys.executable, "-m", "grader", "grade", toy.ASSIGNMENT, "--course", str(course), "--json"]
+    command += ["--state", str(tmp_path / "state"), "--out", str(tmp_path / "reports"), "--slots", "1"]
+    done = subprocess.run([*command, "--sandbox", "fake", "--quiet"], stdout=subprocess.PIPE, check=False)
+    assert done.returncode in {0, 1}
+    (tmp_path / "marksheets.json").write_bytes(done.stdout)
+    looks = ['{"time": 1.5, "gpu": 0, "busy": 0.5, "memory_mib": 9}', '{"time": 2.5, "gp']
+    (tmp_path / "samples.jsonl").write_text("\n".join(looks), encoding="utf-8")
+    return tmp_path
+
+
+def test_what_a_real_command_leaves_behind_is_read_back(script, graded):
+    phase = script("packing_phase").read_phase(graded, "alone", wall_s=9, slots=1)
+    assert sorted(e.team for e in phase.examined) == ["reference", "team00000", "team00001"]
+    assert (phase.most_at_once, phase.runs, phase.failed) == (1, 1, 0)
+    assert phase.sandboxes == ("fake (same process)",)
+    assert phase.samples == (script("packing_table").Busy(1.5, 0, 0.5, 9),)
+    sheet = phase.sheets["team00001"]
+    assert sheet == phase.sheets["team00000"]
+    assert set(sheet.points.values()) > {"open"}
+    assert all(figure.value is not None for figure in sheet.figures.values())
+
+
 # What is compared
 
 
