@@ -72,7 +72,7 @@ def test_what_runs_ends_with_its_coordinator_and_the_same_command_goes_on(class_
             (started,) = of("ada", "started")
             examiner = psutil.Process(started["pid"])
             coordinator.send_signal(signal.SIGKILL)
-        psutil.wait_procs([examiner], timeout=20)
+        psutil.wait_procs([examiner], timeout=60)
         assert not examiner.is_running(), "nobody waits for what it finds"
         held.let_go()
         again = run(course, *arguments)

@@ -19,9 +19,6 @@ from grader.examine.stored import load
 from grader.records import Status
 from tests.cluster.conftest import RIGHT, Events
 
-SLOW = "import time\n\n" + RIGHT.replace("    return", "    time.sleep(2)\n    return")
-"""Long enough to be killed in the middle."""
-
 
 def result(store, request):
     """Every byte of an examination that does not tell of time."""
@@ -35,17 +32,19 @@ def attempts_of(store, request):
 
 
 class KillsWorkers(Events):
-    """Kills the worker process that an examination has started on, while it may."""
+    """Kills the worker process that an examination has started on, while it may; then lets it go on."""
 
-    def __init__(self, is_victim, times):
+    def __init__(self, is_victim, times, *, held):
         super().__init__()
-        self.is_victim, self.times = is_victim, times
+        self.is_victim, self.times, self.held = is_victim, times, held
 
     def __call__(self, event):
         super().__call__(event)
         if isinstance(event, Started) and self.times and self.is_victim(event.about.team):
             self.times -= 1
             os.kill(worker_above(event.pid), signal.SIGKILL)
+            if not self.times:
+                self.held.let_go()
 
 
 def worker_above(pid):
@@ -78,10 +77,10 @@ def test_a_class_on_worker_processes_has_the_examinations_of_a_class_on_this_mac
 
 
 def test_every_result_arrives_once_when_a_worker_is_killed_in_mid_run(
-    request_for, on_cluster, examined, examined_here
+    held, request_for, on_cluster, examined, examined_here
 ):
-    requests = [request_for((SLOW if n == 2 else RIGHT) + f"\n# {n}\n", f"team{n}") for n in range(6)]
-    events = KillsWorkers(lambda team: team == "team2", times=1)
+    requests = [request_for((held.source if n == 2 else RIGHT) + f"\n# {n}\n", f"team{n}") for n in range(6)]
+    events = KillsWorkers(lambda team: team == "team2", times=1, held=held)
     there, here = examined(on_cluster("local:2"), requests, events), examined_here(requests)
     for request in requests:
         assert result(there, request) == result(here, request)
@@ -92,10 +91,10 @@ def test_every_result_arrives_once_when_a_worker_is_killed_in_mid_run(
 
 
 def test_what_keeps_killing_its_worker_could_not_be_checked_and_costs_nobody_else_anything(
-    request_for, on_cluster, examined
+    held, request_for, on_cluster, examined
 ):
-    requests = [request_for((SLOW if n == 1 else RIGHT) + f"\n# {n}\n", f"team{n}") for n in range(4)]
-    events = KillsWorkers(lambda team: team == "team1", times=100)
+    requests = [request_for((held.source if n == 1 else RIGHT) + f"\n# {n}\n", f"team{n}") for n in range(4)]
+    events = KillsWorkers(lambda team: team == "team1", times=100, held=held)
     store = examined(on_cluster("local:2"), requests, events)
     assert 100 - events.times == 3
     found = [load(store, request) for request in requests]

@@ -11,7 +11,7 @@ from grader.examine.stored import load
 from grader.sandbox.choose import try_warm
 from grader.sandbox.traces import name_start
 from tests.cluster.conftest import RIGHT, Events
-from tests.cluster.test_executor import SLOW, worker_above
+from tests.cluster.test_executor import worker_above
 from tests.machine import CONTROL_GROUPS, below, entries_of, folders_below, is_alive, wait_until
 from tests.sandbox.looking import STAGES
 
@@ -87,9 +87,7 @@ def test_sessions_of_a_node_come_from_one_zygote_that_leaves_nothing(request_for
 
 
 def test_the_zygote_of_a_node_that_is_killed_dies_with_it(request_for, on_cluster, examined):
-    requests = [
-        request_for((SLOW if n == 1 else RIGHT) + f"# {n}\n", f"team{n}", sandbox="auto") for n in range(3)
-    ]
+    requests = [request_for(RIGHT + f"# {n}\n", f"team{n}", sandbox="auto") for n in range(3)]
     events = Watching(fatal="team1")
     store = examined(on_cluster("local:1", sandbox="auto"), requests, events)
     assert {load(store, request).environment.sandbox[:5] for request in requests} == {"warm "}
