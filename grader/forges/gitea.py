@@ -68,15 +68,16 @@ def parse(items: Sequence[Any], *, where: str, source: str = "") -> list[PushRec
 
 
 def read(client: ForgeClient, forge: Forge) -> Reading:
-    """Everything that the forge still has about a repository's pushes.
+    """Everything that the forge still has about a repository's pushes; of very many the newest.
 
     Raises:
         ForgeError: it does not answer, or refuses.
         ConfigurationError: its answer is not in this form.
     """
     url = f"{forge.server}/api/v1/repos/{forge.project}/activities/feeds?limit={PAGE}"
-    items, ahead_s = client.pages_until_empty(url, scheme="token")
-    return Reading(parse(items, where=forge.host, source=forge.host), ahead_s)
+    listed = client.pages_until_empty(url, scheme="token")
+    records = parse(listed.items, where=forge.host, source=forge.host)
+    return Reading(records, listed.ahead_s, listed.is_cut)
 
 
 def _record(entry: dict[str, Any], ref: str, where: str, source: str, *, is_new: bool) -> PushRecord:

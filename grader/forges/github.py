@@ -45,7 +45,7 @@ def parse(items: Sequence[Any], *, where: str, source: str = "") -> list[PushRec
 
 
 def read(client: ForgeClient, forge: Forge) -> Reading:
-    """Everything that GitHub still has about a repository's pushes.
+    """Everything that GitHub still has about a repository's pushes; of very many the newest.
 
     Raises:
         ForgeError: it does not answer, or refuses.
@@ -54,8 +54,9 @@ def read(client: ForgeClient, forge: Forge) -> Reading:
     api = "https://api.github.com" if forge.host == "github.com" else f"{forge.server}/api/v3"
     url = f"{api}/repos/{forge.project}/activity?per_page=100"
     headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
-    items, ahead_s = client.pages(url, headers, scheme="Bearer")
-    return Reading(parse(items, where=forge.host, source=forge.host), ahead_s)
+    listed = client.pages(url, headers, scheme="Bearer")
+    records = parse(listed.items, where=forge.host, source=forge.host)
+    return Reading(records, listed.ahead_s, listed.is_cut)
 
 
 def _record(item: Any, where: str, source: str) -> PushRecord | None:

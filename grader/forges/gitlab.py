@@ -46,7 +46,7 @@ def parse(items: Sequence[Any], *, where: str, source: str = "") -> list[PushRec
 
 
 def read(client: ForgeClient, forge: Forge) -> Reading:
-    """Everything that GitLab still has about a project's pushes.
+    """Everything that GitLab still has about a project's pushes; of very many the newest.
 
     Raises:
         ForgeError: it does not answer, or refuses.
@@ -54,8 +54,9 @@ def read(client: ForgeClient, forge: Forge) -> Reading:
     """
     project = quote(forge.project, safe="")
     url = f"{forge.server}/api/v4/projects/{project}/events?action=pushed&per_page=100"
-    items, ahead_s = client.numbered_pages(url, scheme="Bearer")
-    return Reading(parse(items, where=forge.host, source=forge.host), ahead_s)
+    listed = client.numbered_pages(url, scheme="Bearer")
+    records = parse(listed.items, where=forge.host, source=forge.host)
+    return Reading(records, listed.ahead_s, listed.is_cut)
 
 
 def _record(item: Any, where: str, source: str) -> PushRecord | None:

@@ -93,7 +93,9 @@ class Harvester:
             merged = self._keep(team, reading.records)
         except (GraderError, OSError, RecursionError) as error:
             return Harvested(team.id, problem=str(error))
-        return Harvested(team.id, merged.added, _oddities(merged), forge.host, reading.ahead_s)
+        return Harvested(
+            team.id, merged.added, _oddities(merged, is_cut=reading.is_cut), forge.host, reading.ahead_s
+        )
 
     def _keep(self, team: Team, records: Sequence[PushRecord]) -> Merged:
         now = self.clock()
@@ -176,11 +178,15 @@ def _nobody_to_ask(forge: Forge) -> str:
     )
 
 
-def _oddities(merged: Merged) -> str | None:
+def _oddities(merged: Merged, *, is_cut: bool) -> str | None:
     said = list(merged.conflicts)
     if merged.gaps:
         said.append(
             f"{plural(merged.gaps, 'push', 'pushes')} of several branches at once: the forge does not say "
             "what moved"
+        )
+    if is_cut:
+        said.append(
+            "the forge has more pushes than are read at once; the newest are kept, and what was kept before"
         )
     return "; ".join(said) or None

@@ -52,6 +52,19 @@ class Reading:
     records: list[PushRecord]
     ahead_s: float | None = None
     """How far our clock was ahead of the forge's `Date`, in whole seconds; None where it sent none."""
+    is_cut: bool = False
+    """Whether there is more that was not read, as where the forge has forgotten it."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A list that came in pages."""
+
+    items: list[Any]
+    ahead_s: float | None
+    """As in a `Reading`."""
+    is_cut: bool
+    """Whether there were more pages than are read."""
 
 
 @dataclass(frozen=True)
@@ -135,19 +148,19 @@ class ForgeClient:
             self.sleep(wait_s)
         raise AssertionError("a patience has at least one try")
 
-    def pages(self, url: str, headers: Mapping[str, str], *, scheme: str) -> tuple[list[Any], float | None]:
-        """Every entry of a list whose pages are linked by the header `Link`.
+    def pages(self, url: str, headers: Mapping[str, str], *, scheme: str) -> Listed:
+        """The entries of a list whose pages are linked by the header `Link`, at most `pages_limit` pages.
 
         Raises:
-            ForgeError: as `get`; or there is no end of pages.
+            ForgeError: as `get`; or an answer is no list.
         """
         return self._all(url, headers, scheme, lambda reply, _: _next_link(reply))
 
-    def numbered_pages(self, url: str, *, scheme: str) -> tuple[list[Any], float | None]:
-        """Every entry of a list that says the number of its next page in the header `X-Next-Page`.
+    def numbered_pages(self, url: str, *, scheme: str) -> Listed:
+        """As `pages`, of a list that says the number of its next page in the header `X-Next-Page`.
 
         Raises:
-            ForgeError: as `get`; or there is no end of pages.
+            ForgeError: as `get`; or an answer is no list.
         """
 
         def following(reply: Reply, _: _SoFar) -> str | None:
@@ -156,14 +169,14 @@ class ForgeClient:
 
         return self._all(url, {}, scheme, following)
 
-    def pages_until_empty(self, url: str, *, scheme: str) -> tuple[list[Any], float | None]:
-        """Every entry of a list with numbered pages that does not say which is the last.
+    def pages_until_empty(self, url: str, *, scheme: str) -> Listed:
+        """As `pages`, of a list with numbered pages that does not say which is the last.
 
         A server may allow fewer entries a page than were asked for, so a short page is not the end: an empty
         one is, or the total in the header `X-Total-Count`.
 
         Raises:
-            ForgeError: as `get`; or there is no end of pages.
+            ForgeError: as `get`; or an answer is no list.
         """
 
         def following(reply: Reply, sofar: _SoFar) -> str | None:
@@ -173,9 +186,7 @@ class ForgeClient:
 
         return self._all(url, {}, scheme, following)
 
-    def _all(
-        self, url: str, headers: Mapping[str, str], scheme: str, following: _Following
-    ) -> tuple[list[Any], float | None]:
+    def _all(self, url: str, headers: Mapping[str, str], scheme: str, following: _Following) -> Listed:
         items: list[Any] = []
         ahead_s: float | None = None
         address = url
@@ -187,9 +198,9 @@ class ForgeClient:
             ahead_s = reply.ahead_s if ahead_s is None else ahead_s
             next_address = following(reply, _SoFar(number, len(items)))
             if next_address is None:
-                return items, ahead_s
+                return Listed(items, ahead_s, is_cut=False)
             address = next_address
-        raise ForgeError(f"{self.host}: more than {self.pages_limit} pages of one list; it is not read")
+        return Listed(items, ahead_s, is_cut=True)
 
     def _followed(self, url: str, headers: Mapping[str, str]) -> Reply:
         for _ in range(REDIRECTS + 1):

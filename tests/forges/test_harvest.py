@@ -9,6 +9,7 @@ from grader.collect.push_records import push_records
 from grader.forges.fake import Fault
 from grader.forges.fake_formats import FakePush
 from grader.forges.harvest import Harvester
+from grader.forges.http import PAGES_LIMIT
 from grader.forges.records import NOTHING
 from tests.collect.lab import HOUR, MAIN, Clock, Repository, T, course, team
 from tests.forges.conftest import QUICK, TOKEN
@@ -147,6 +148,20 @@ def test_records_that_contradict_each_other_are_kept_and_said(harvester, forge, 
     (done,) = harvester().harvest([of(forge)])
     assert "contradict each other, both are kept" in done.problem
     assert afters(folder) == [B, B]
+
+
+def test_of_more_pushes_than_are_read_the_newest_are_added_to_what_was_kept_and_that_is_said(
+    harvester, forge, folder
+):
+    forge.push("o/r", FakePush(NOTHING, A, T - 100))
+    harvester().harvest([of(forge)])
+    forge.page_size = 1
+    for place in range(PAGES_LIMIT + 1):
+        forge.push("o/r", FakePush(A, f"{place:040x}", T + place))
+    (done,) = harvester().harvest([of(forge)])
+    assert "the forge has more pushes than are read at once" in done.problem
+    kept = push_records(folder, "team01")
+    assert (kept[0].after, kept[-1].time, len(kept)) == (A, T + PAGES_LIMIT, 1 + PAGES_LIMIT)
 
 
 def test_a_push_of_which_the_forge_says_nothing_is_told_once(harvester, forge):

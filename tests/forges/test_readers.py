@@ -66,6 +66,13 @@ def test_all_pages_are_read(reading, forge, kind, page_size):
 
 
 @pytest.mark.parametrize("kind", READERS)
+def test_of_more_pages_than_are_read_the_newest_pushes_are_kept(client, forge, kind):
+    forge.pushes[PROJECT], forge.page_size = list(TERM), 1
+    found = READERS[kind].read(client(pages_limit=2), Forge(kind, forge.host, PROJECT))
+    assert (found.is_cut, [one[3] for one in moves(found.records)]) == (True, [T + 100, T + 200])
+
+
+@pytest.mark.parametrize("kind", READERS)
 def test_a_repository_without_pushes_has_no_records(reading, kind):
     assert reading(kind, []) == []
 
