@@ -13,6 +13,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,9 @@ SEEDS = 3
 def main() -> None:
     """Run the phases that are not done yet, and write the page after each."""
     asked = _parser().parse_args()
+    signal.signal(
+        signal.SIGTERM, lambda number, _: sys.exit(128 + number)
+    )  # so that what we started is ended
     if asked.device == "cuda" and not find_gpus():
         raise SystemExit("there is no GPU on this machine; `--device cpu` tries the harness without one")
     _prepare(asked)
@@ -56,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--teams", type=int, default=24)
     parser.add_argument("--alone", type=int, help="teams that are graded one at a time; by default all")
-    parser.add_argument("--steps", type=int, default=3000, help="of each training")
+    parser.add_argument("--steps", type=int, default=2000, help="of each training")
     parser.add_argument("--slots", type=int, default=os.cpu_count(), help="side by side, when packed")
     parser.add_argument("--budget-mib", type=int, default=4000, help="GPU memory of one submission")
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
@@ -121,7 +125,8 @@ def _grade(asked: argparse.Namespace, phase: str) -> dict[str, Any]:
 
 
 def _grader(command: str) -> list[Any]:
-    return [sys.executable, "-m", "grader", command, ASSIGNMENT]
+    """Ends with us, however we end: another command may then go on."""
+    return ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m", "grader", command, ASSIGNMENT]
 
 
 @contextmanager

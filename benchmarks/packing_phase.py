@@ -58,6 +58,7 @@ def examined(log: Iterable[tuple[Line, Event]]) -> Iterator[Examined]:
                 wall_s=event.wall_s,
                 cpu_s=event.usage.cpu_s + event.usage.examiner_cpu_s,
                 attempts=event.attempts,
+                run=line.run,
             )
 
 

@@ -22,6 +22,8 @@ class Examined:
     cpu_s: float
     """Of the sessions and of the examining process."""
     attempts: int
+    run: str = ""
+    """Of which command, where it took several."""
 
 
 @dataclass(frozen=True)
@@ -71,15 +73,17 @@ class Phase:
     """Commands that it took: more than one where it was stopped in between."""
 
     @property
-    def window(self) -> tuple[float, float]:
-        """From the first start to the last end."""
-        return min(e.started_s for e in self.examined), max(e.ended_s for e in self.examined)
+    def windows(self) -> list[tuple[float, float]]:
+        """Of each command, from the first start to the last end."""
+        by_run: dict[str, list[Examined]] = {}
+        for each in self.examined:
+            by_run.setdefault(each.run, []).append(each)
+        return [(min(e.started_s for e in some), max(e.ended_s for e in some)) for some in by_run.values()]
 
     @property
     def per_hour(self) -> float:
         """Examinations in an hour, from the first start to the last end."""
-        start_s, end_s = self.window
-        return 3600 * len(self.examined) / (end_s - start_s)
+        return 3600 * len(self.examined) / sum(end_s - start_s for start_s, end_s in self.windows)
 
     @property
     def most_at_once(self) -> int:
@@ -93,8 +97,8 @@ class Phase:
 
     def within(self) -> list[Busy]:
         """The samples while anything was examined."""
-        start_s, end_s = self.window
-        return [sample for sample in self.samples if start_s <= sample.time_s <= end_s]
+        windows = self.windows
+        return [s for s in self.samples if any(start_s <= s.time_s <= end_s for start_s, end_s in windows)]
 
     def walls_s(self, task: str) -> list[float]:
         """Wall of the examination of each submission that hands in this task."""

@@ -239,6 +239,16 @@ def test_throughput_is_from_the_first_start_to_the_last_end(alone, packed):
     assert (alone.most_at_once, packed.most_at_once) == (1, 4)
 
 
+def test_the_time_between_a_kill_and_the_command_that_goes_on_is_not_counted(alone):
+    later = tuple(
+        replace(e, started_s=e.started_s + 1000, ended_s=e.ended_s + 1000, run="second")
+        for e in alone.examined
+    )
+    stopped = replace(alone, examined=(*alone.examined, *later))
+    assert stopped.windows == [(100, 140), (1100, 1140)]
+    assert (stopped.per_hour, len(stopped.within())) == (alone.per_hour, len(alone.within()))
+
+
 def test_the_aim_is_judged_by_the_throughput(tables, setting, packed):
     assert "**5.00 times the throughput**; the aim of 4 times is reached." in tables.report(setting)
     slower = tuple(replace(e, ended_s=113.0) for e in packed.examined)
