@@ -11,17 +11,16 @@ import signal
 import sys
 import tempfile
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from grader.errors import GraderError
-from grader.examine import fixtures
+from grader.examine.check_session import run_session
 from grader.examine.events import LimitHit, about
 from grader.examine.exam import Exam
 from grader.examine.plugin import ExaminationPlugin
-from grader.examine.request import LIMIT, PROGRESS, ExamRequest, environment
+from grader.examine.request import LIMIT, PROGRESS, ExamRequest, environment, torch_version
 from grader.records import Examination, Outcome, Record, Status, Usage
 from grader.sandbox.choose import choose
 from grader.sandbox.seam import Ending
@@ -86,23 +85,10 @@ def _run_checks(
     Raises:
         GraderError: a check file does not import, or there are none: our mistake.
     """
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     plugin = ExaminationPlugin(exam, tasks=tasks, report=_progress)
-    folders = [str(checks / group) for group in groups]
-    options = [
-        "--assert=plain",
-        "--import-mode=importlib",
-        "-p",
-        "no:cacheprovider",
-        "-q",
-        "--color=no",
-        "--no-header",
-        "--tb=native",  # pytest's own picture parses a whole file for every frame: half of our time
-    ]
-    where = ["-c", os.devnull, "--rootdir", str(checks), "--confcutdir", str(checks)]
-    code = pytest.main([*folders, *options, *where], plugins=[plugin, fixtures])
+    code = run_session(checks, groups, plugins=[plugin])
     if code not in OK_TO_READ:
-        raise GraderError(f"the checks in {checks} could not be run (pytest exit code {int(code)})")
+        raise GraderError(f"the checks in {checks} could not be run (pytest exit code {code})")
     return plugin.outcomes
 
 
@@ -127,7 +113,7 @@ def _examination(request: ExamRequest, exam: Exam, outcomes: tuple[Outcome, ...]
         status=status,
         notes=(*request.work.prepared.notes, *exam.notes),
         artifacts=tuple(exam.artifacts),
-        environment=environment(request, sandbox=exam.sandbox_name, torch=version("torch")),
+        environment=environment(request, sandbox=exam.sandbox_name, torch=torch_version()),
     )
 
 

@@ -164,6 +164,12 @@ def environment_lock() -> str:
     return f"python={'.'.join(map(str, sys.version_info[:3]))} {packages}"
 
 
+@cache
+def torch_version() -> str:
+    """As installed; read once, for it is a file to parse."""
+    return version("torch")
+
+
 def environment(request: ExamRequest, *, sandbox: str, torch: str) -> Environment:
     """What reproduces an examination, with its key."""
     return Environment(

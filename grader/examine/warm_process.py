@@ -26,9 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from _pytest.config import default_plugins
-
 from grader.examine import job
+from grader.examine.rehearsal import rehearse
 from grader.examine.warm_order import MOST_BYTES, MOST_DESCRIPTORS, Order
 from grader.sandbox.sending import send_descriptors
 
@@ -36,12 +35,6 @@ IMPORTED_LATE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"grader.families.image_judge": ("torch._dynamo",)}
 )
 """Module → what it makes torch import when it is first used (an optimiser: two seconds)."""
-
-IMPORTED_BY_PYTEST = (
-    *(f"_pytest.{name}" for name in default_plugins),
-    *("_pytest._argcomplete", "faulthandler", "numpy.random", "pdb"),
-)
-"""What a session of pytest imports when it begins."""
 
 _HIGH = 256
 """Above every number that a descriptor is inherited under."""
@@ -56,7 +49,8 @@ class WarmProcess:
         self._control = control
         self._children: dict[int, _Child] = {}
         self._tried: set[str] = set()
-        self._import(IMPORTED_BY_PYTEST)
+        rehearse()
+        self._import(("numpy.random",))
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
 

@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -39,7 +40,7 @@ class Foundation:
             hierarchy = None if only_watch_memory else cgroup.find_hierarchy()
         except SandboxError as error:
             because = str(error)
-        return cls(launch.find_tools(), build_filter(), view.find_interpreter(hidden), hierarchy, because)
+        return cls(launch.find_tools(), session_filter(), view.find_interpreter(hidden), hierarchy, because)
 
     @property
     def tier(self) -> str:
@@ -53,3 +54,13 @@ class Foundation:
         leaf = self.hierarchy.create(spec.limits, threads=spec.threads)
         keep.callback(remove, leaf)
         return leaf
+
+
+@cache
+def session_filter() -> bytes:
+    """The system-call filter of every isolated session; compiled once in a process and those forked from it.
+
+    Raises:
+        SandboxError: libseccomp or its Python binding is not installed.
+    """
+    return build_filter()
