@@ -10,7 +10,7 @@ from grader.audit.rewrites import rewritings
 from grader.audit.signatures import uncounted
 from grader.collect.flags import date_flags
 from grader.collect.hardened_git import Git
-from grader.collect.ruling import SEEN_LATE
+from grader.collect.ruling_words import SEEN_LATE
 from grader.collect.signatures import Keys, verdicts
 from grader.collect.study import Study
 

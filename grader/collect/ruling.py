@@ -9,10 +9,18 @@ from dataclasses import dataclass, replace
 
 from grader.collect.deadline import Bracket, Deadline, bracket, short
 from grader.collect.history import History
+from grader.collect.ruling_words import (
+    WITNESS,
+    by_the_course,
+    dated_on_time_seen_late,
+    left_to_a_person,
+    listed,
+    seen_late,
+    shown,
+    verbs,
+    why_accepted,
+)
 from grader.records import Decision, Evidence, EvidenceLevel, Sighting
-
-SEEN_LATE = "first seen on the branch after it"
-"""What the flag for work that is dated on time and arrived late says of it."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ def _without_proof(found: Bracket) -> Ruling:
         return _several(
             found,
             found.claimed,
-            f"{len(found.claimed)} lines of work ({_listed(found.claimed)}) are dated {found.punctual} and "
+            f"{len(found.claimed)} lines of work ({listed(found.claimed)}) are dated {found.punctual} and "
             f"were joined later, and nothing shows which of them `{found.name}` held at {found.when}",
         )
     only = found.claimed[0]
@@ -72,7 +80,7 @@ def _by_dates_only(found: Bracket, only: str) -> Ruling:
         "carry themselves say so"
     )
     if found.deadline.decisions.claimed_only == "person":
-        said += _left_to_a_person("claimed_only")
+        said += left_to_a_person("claimed_only")
         return _for_a_person(found, Decision.CLAIMED_ONLY, EvidenceLevel.DATES_ONLY, said, [only])
     return _ruling(found, only, Decision.CLAIMED_ONLY, EvidenceLevel.DATES_ONLY, said)
 
@@ -80,7 +88,7 @@ def _by_dates_only(found: Bracket, only: str) -> Ruling:
 def _seen_somewhere(found: Bracket, only: str) -> Ruling:
     """The commit existed before the deadline, though nobody saw this branch then."""
     seen = found.history.seen[only]
-    said = f"{_WITNESS[seen.level]} shows commit {short(only)} before {found.when}"
+    said = f"{WITNESS[seen.level]} shows commit {short(only)} before {found.when}"
     if found.created_by is not None:
         said += f", but `{found.name}` was created after it; a person decides"
         return _for_a_person(found, Decision.AMBIGUOUS, seen.level, said, [only])
@@ -92,16 +100,16 @@ def _nothing_in_time(found: Bracket, head: str, level: EvidenceLevel) -> Ruling:
     """The branch held nothing at the deadline, by a push record or by our own look right before it."""
     came = "pushed" if level is EvidenceLevel.PUSH_RECORD else "first seen"
     said = (
-        f"{_WITNESS[level]} shows nothing on `{found.name}` before {found.when}; commit {short(head)} is "
+        f"{WITNESS[level]} shows nothing on `{found.name}` before {found.when}; commit {short(head)} is "
         f"dated before it and was {came} after it"
     )
-    flags = (_dated_on_time_seen_late(found, [head]),)
+    flags = (dated_on_time_seen_late(found, [head]),)
     policy = found.deadline.decisions.gap
     if found.tolerated or policy == "claimed":
-        said += f", {_why_accepted(found)}; it counts"
+        said += f", {why_accepted(found)}; it counts"
         return _ruling(found, head, Decision.GAP, EvidenceLevel.DATES_ONLY, said, flags=flags)
     if policy == "person":
-        said += _left_to_a_person("gap")
+        said += left_to_a_person("gap")
         return _for_a_person(found, Decision.GAP, EvidenceLevel.DATES_ONLY, said, [head], flags=flags)
     return _ruling(found, None, Decision.NO_COMMIT, level, said, flags=flags)
 
@@ -109,40 +117,38 @@ def _nothing_in_time(found: Bracket, head: str, level: EvidenceLevel) -> Ruling:
 def _removed(found: Bracket, level: EvidenceLevel) -> Ruling:
     held = f", after it had held commit {short(found.proof.commit)}" if found.proof else ""
     said = (
-        f"{_WITNESS[level]} shows that `{found.name}` was removed before {found.when}{held}; a person decides"
+        f"{WITNESS[level]} shows that `{found.name}` was removed before {found.when}{held}; a person decides"
     )
     candidates = _proven_and(found, found.claimed)
     return _for_a_person(found, Decision.AMBIGUOUS, level, said, candidates)
 
 
 def _confirmed(found: Bracket, proof: Sighting) -> Ruling:
-    said = _shown(found, proof)
+    said = shown(found, proof)
     others = [head for head in found.claimed if head != proof.commit]
     if not others:
         said += f", and the next sighting has nothing newer that is {found.punctual}"
         return _ruling(found, proof.commit, Decision.CONFIRMED, proof.level, said)
-    said += f"; other work that is dated {found.punctual} ({_listed(others)}) was joined to it later"
+    said += f"; other work that is dated {found.punctual} ({listed(others)}) was joined to it later"
     decision = Decision.CONFIRMED_OTHER_HEADS
     if found.deadline.decisions.confirmed_other_heads == "person":
-        said += _left_to_a_person("confirmed_other_heads")
+        said += left_to_a_person("confirmed_other_heads")
         return _for_a_person(found, decision, proof.level, said, found.claimed)
     return _ruling(found, proof.commit, decision, proof.level, said)
 
 
 def _rewritten(found: Bracket, proof: Sighting) -> Ruling:
     policy, decision = found.deadline.decisions.rewritten, Decision.REWRITTEN
-    said, heads = f"{_shown(found, proof)}; the branch was rewritten afterwards, and ", found.replacing
+    said, heads = f"{shown(found, proof)}; the branch was rewritten afterwards, and ", found.replacing
     unknown = policy == "rule" and bool(heads) and not found.state_is_known(heads)
     if policy == "person" or unknown or (policy == "claimed" and len(heads) > 1):
         why = ", and nobody looked in between" if unknown else ""
-        said += (
-            f"it now has {_listed(heads)}, dated {found.punctual}{why}" if heads else "that commit is gone"
-        )
-        said += "; a person decides" if unknown else _left_to_a_person("rewritten", policy)
+        said += f"it now has {listed(heads)}, dated {found.punctual}{why}" if heads else "that commit is gone"
+        said += "; a person decides" if unknown else left_to_a_person("rewritten", policy)
         return _for_a_person(found, decision, proof.level, said, (proof.commit, *heads))
     if policy == "claimed" and heads:
-        chosen = _chosen("rewritten", policy)
-        said += f"commit {short(heads[0])}, which is dated {found.punctual}, takes its place{chosen}"
+        by_rule = by_the_course("rewritten", policy)
+        said += f"commit {short(heads[0])}, which is dated {found.punctual}, takes its place{by_rule}"
         return _ruling(found, heads[0], decision, EvidenceLevel.DATES_ONLY, said)
     said += f"what it held at {found.when} counts"
     return _ruling(found, proof.commit, decision, proof.level, said)
@@ -151,18 +157,19 @@ def _rewritten(found: Bracket, proof: Sighting) -> Ruling:
 def _gap(found: Bracket, proof: Sighting) -> Ruling:
     policy = found.deadline.decisions.gap
     if not found.tolerated and policy == "person":
-        said = f"{_seen_late(found, proof)}{_left_to_a_person('gap')}"
+        said = f"{seen_late(found, proof)}{left_to_a_person('gap')}"
         candidates = (proof.commit, *found.newer)
         return _gap_ruling(found, None, EvidenceLevel.DATES_ONLY, said, candidates=candidates)
     known = policy == "rule" and found.state_is_known(found.newer)
     if not found.tolerated and (known or policy == "proven"):
-        chosen = _chosen("gap", policy) if policy == "proven" else ""
-        said = f"{_seen_late(found, proof)}, counts{chosen}"
+        by_rule = by_the_course("gap", policy) if policy == "proven" else ""
+        said = f"{seen_late(found, proof)}, counts{by_rule}"
         return _gap_ruling(found, proof.commit, proof.level, said)
     if policy == "rule" and _may_have_waited(found):
+        be, was = verbs(found.newer)
         said = (
-            f"{_listed(found.newer)} is dated before {found.when} and was first seen on `{found.name}` after "
-            f"it; the repository could not be read as {found.when} passed, though commit "
+            f"{listed(found.newer)} {be} dated before {found.when} and {was} first seen on `{found.name}` "
+            f"after it; the repository could not be read as {found.when} passed, though commit "
             f"{short(proof.commit)} was seen before and it answered again later; a person decides"
         )
         candidates = (proof.commit, *found.newer)
@@ -171,7 +178,7 @@ def _gap(found: Bracket, proof: Sighting) -> Ruling:
         return _several(
             found,
             found.newer,
-            f"{len(found.newer)} lines of work ({_listed(found.newer)}) are dated {found.punctual} and newer "
+            f"{len(found.newer)} lines of work ({listed(found.newer)}) are dated {found.punctual} and newer "
             f"than commit {short(proof.commit)}, the last one that is proven",
         )
     return _gap_accepted(found, proof, found.newer[0])
@@ -189,10 +196,10 @@ def _may_have_waited(found: Bracket) -> bool:
 def _gap_accepted(found: Bracket, proof: Sighting, head: str) -> Ruling:
     seen = found.history.seen[head]
     on_time = found.seen_on_time(head)
-    dated = f"was on time by {_WITNESS[seen.level]}" if on_time else f"is dated before {found.when}"
+    dated = f"was on time by {WITNESS[seen.level]}" if on_time else f"is dated before {found.when}"
     said = (
         f"commit {short(head)} {dated} and was first seen on `{found.name}` after {found.when}, "
-        f"{_why_accepted(found)}; it counts. The last commit that is proven is {short(proof.commit)}"
+        f"{why_accepted(found)}; it counts. The last commit that is proven is {short(proof.commit)}"
     )
     return _gap_ruling(found, head, seen.level if on_time else EvidenceLevel.DATES_ONLY, said)
 
@@ -205,7 +212,7 @@ def _gap_ruling(
     *,
     candidates: Sequence[str] = (),
 ) -> Ruling:
-    flags = (_dated_on_time_seen_late(found, found.newer),)
+    flags = (dated_on_time_seen_late(found, found.newer),)
     ruling = _ruling(found, commit, Decision.GAP, level, explanation, flags=flags)
     return replace(ruling, for_a_person=bool(candidates), candidates=tuple(candidates))
 
@@ -214,7 +221,7 @@ def _several(found: Bracket, heads: Sequence[str], explanation: str) -> Ruling:
     level = EvidenceLevel.DATES_ONLY
     if found.deadline.decisions.ambiguous == "newest":
         said = f"{explanation}; the one dated last, commit {short(heads[0])}, counts"
-        said += _chosen("ambiguous", "newest")
+        said += by_the_course("ambiguous", "newest")
         return _ruling(found, heads[0], Decision.AMBIGUOUS, level, said)
     return _for_a_person(found, Decision.AMBIGUOUS, level, f"{explanation}; a person decides", heads)
 
@@ -269,46 +276,3 @@ def _deciding(found: Bracket, decision: Decision) -> tuple[Sighting | None, ...]
 
 def _proven_and(found: Bracket, heads: Sequence[str]) -> tuple[str, ...]:
     return (*([found.proof.commit] if found.proof else []), *heads)
-
-
-def _shown(found: Bracket, proof: Sighting) -> str:
-    return f"{proof.source} shows `{found.name}` at commit {short(proof.commit)} before {found.when}"
-
-
-def _seen_late(found: Bracket, proof: Sighting) -> str:
-    return (
-        f"{_listed(found.newer)} is dated before {found.when} but was first seen on `{found.name}` after it; "
-        f"commit {short(proof.commit)}, which {proof.source} shows there before {found.when}"
-    )
-
-
-def _why_accepted(found: Bracket) -> str:
-    if found.tolerated:
-        return "within the tolerance of the course"
-    policy = found.deadline.decisions.gap
-    if policy == "claimed":
-        return f"which the course accepts (collect.decisions.gap = '{policy}')"
-    return "within a minute of it" if found.seen_at_once else "and nobody looked in between"
-
-
-def _chosen(key: str, value: str) -> str:
-    return f" by a rule of the course (collect.decisions.{key} = '{value}')"
-
-
-def _left_to_a_person(key: str, value: str = "person") -> str:
-    return f"; a person decides{_chosen(key, value)}"
-
-
-def _dated_on_time_seen_late(found: Bracket, heads: Sequence[str]) -> str:
-    return f"dated before {found.when}, {SEEN_LATE}: {_listed(heads)}"
-
-
-def _listed(commits: Sequence[str]) -> str:
-    return ", ".join(f"commit {short(commit)}" for commit in commits)
-
-
-_WITNESS = {
-    EvidenceLevel.PUSH_RECORD: "the push record",
-    EvidenceLevel.FORGE_SIGNATURE: "the forge's signature",
-    EvidenceLevel.OWN_SNAPSHOT: "our own ledger",
-}

@@ -220,6 +220,14 @@ def test_what_the_course_does_with_a_gap_is_done_and_said(repository, policy, co
     assert said in in_nicknames(repository, ruling.evidence.explanation)
 
 
+def test_of_several_newer_lines_of_work_the_explanation_speaks_in_the_plural(repository):
+    merged_after_the_deadline(repository)
+    pushes = [repository.push(None, "c1", T - 49 * HOUR), repository.push("c1", "merge", T + 2 * HOUR)]
+    ruling = decided(repository, "merge", pushes=pushes, gap="proven")
+    said = in_nicknames(repository, ruling.evidence.explanation)
+    assert said.startswith("commit bob, commit alice are dated before the deadline but were first seen on")
+
+
 def in_nicknames(repository, text):
     for name, commit in repository.commits.items():
         text = text.replace(commit[:10], name)
