@@ -180,7 +180,9 @@ def _verdict(alone: Phase, packed: Phase, *, is_gpu: bool) -> str:
     ratio = packed.per_hour / alone.per_hour
     reached = "reached" if ratio >= AIM else "not reached"
     aim = f"the aim of {AIM:.0f} times is {reached}" if is_gpu else f"the aim of {AIM:.0f} times is for a GPU"
-    return f"Packed gives **{ratio:.2f} times the throughput**; {aim}."
+    stopped = [phase.name for phase in (alone, packed) if phase.runs > 1]
+    lost = f" Stopped in between, which loses what is under way: {', '.join(stopped)}." if stopped else ""
+    return f"Packed gives **{ratio:.2f} times the throughput**; {aim}.{lost}"
 
 
 def wall_table(alone: Phase, packed: Phase) -> list[str]:

@@ -256,6 +256,12 @@ def test_the_aim_is_judged_by_the_throughput(tables, setting, packed):
     assert "**3.08 times the throughput**; the aim of 4 times is not reached." in page
 
 
+def test_a_ratio_of_a_phase_that_was_stopped_says_so(tables, setting):
+    alone, packed = setting.phases
+    page = tables.report(replace(setting, phases=(alone, replace(packed, runs=2))))
+    assert "is reached. Stopped in between, which loses what is under way: packed." in page
+
+
 def test_only_what_was_sampled_while_anything_ran_counts(tables, alone):
     row = tables.speed_table([alone])[-1]
     assert row == "| alone | 1 | 4 | 1 | 60 | 360 | 25% | 939 | 4.0 | 0 | 0 | warm (tier A) | 1 |"
