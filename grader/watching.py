@@ -7,13 +7,13 @@ last evening counts.
 """
 
 import fcntl
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from grader.collect.clock import is_synchronised, skews
 from grader.collect.ledger import UNREACHABLE, Ledger, Line, Round
+from grader.collect.waiting import Pace, wait
 from grader.collect.watch import (
     Coverage,
     Instant,
@@ -38,10 +38,6 @@ LOCK = "watch.lock"
 """Held as long as a watch runs, so that there is one; looking itself goes by turns with everything else."""
 RELOAD_S = 60
 """How often the course and the class are read anew while waiting."""
-NAP_S = 10
-"""Longest sleep at a stretch: a machine that was suspended notices after that."""
-JUMP_S = 5
-"""A clock that moves by so much against the elapsed time was set, or the machine slept."""
 LATE_S = 30
 """A look that begins so long after its instant is said to have been missed."""
 RETRY_S = 30
@@ -52,17 +48,6 @@ SOON_S = 60
 """A watch that looks once waits so long for the next instant: cron starts it every minute."""
 STAMP_S = 60
 """Time without a look that a time stamp needs, so that a slow authority delays none."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pace:
-    """The passing of time."""
-
-    now: Callable[[], float] = time.time
-    """Seconds since the epoch."""
-    elapsed: Callable[[], float] = time.monotonic
-    """Seconds that passed, whatever was done to the clock."""
-    sleep: Callable[[float], None] = time.sleep
 
 
 @dataclass(frozen=True)
@@ -266,18 +251,12 @@ class Watch:
 
     def _wait(self, plan: _Plan, upcoming: Instant) -> None:
         """Sleep until an instant, or until it is time to read the course anew, or the clock is set."""
-        began = self.pace.elapsed()
-        while (left_s := upcoming.time - self.pace.now()) > 0:
-            if self.pace.elapsed() - began >= RELOAD_S and left_s > NAP_S:
-                self._is_stale = True
-                return
-            before = self.pace.now() - self.pace.elapsed()
-            self.pace.sleep(min(left_s, NAP_S))
-            jump_s = self.pace.now() - self.pace.elapsed() - before
-            if abs(jump_s) > JUMP_S:
-                way = "on, or this machine slept" if jump_s > 0 else "back"
-                self._say(plan, f"the clock was set {abs(jump_s):.0f} s {way}")
-                return
+        jump_s = wait(self.pace, upcoming.time, enough_s=RELOAD_S)
+        if jump_s:
+            way = "on, or this machine slept" if jump_s > 0 else "back"
+            self._say(plan, f"the clock was set {abs(jump_s):.0f} s {way}")
+        elif upcoming.time > self.pace.now():
+            self._is_stale = True
 
     def _known(self, plan: _Plan, upcoming: Instant | None) -> tuple[Coverage, ...]:
         if upcoming is not None:

@@ -16,13 +16,14 @@ import pytest
 
 from grader.collect.clock import skews
 from grader.collect.ledger import TURN, Ledger
+from grader.collect.waiting import Pace
 from grader.collecting import collector_of
 from grader.course.tree import CourseTree
 from grader.errors import StateInUse
 from grader.records import Decision, EvidenceLevel
 from grader.run import Run
 from grader.store import Store
-from grader.watching import Pace, Watch
+from grader.watching import Watch
 from tests.collect.https_lab import Forge, authority
 from tests.collect.lab import TORONTO, Repository
 
