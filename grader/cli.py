@@ -90,12 +90,14 @@ def grade(assignments: tuple[str, ...], only: tuple[str, ...], **options: Any) -
         # What is missing is said once and before anything runs, and not for every submission.
         choose(run.sandbox, zygotes=())
     with Display(log=run.store.path("events.jsonl"), quiet=options["quiet"]) as display:
-        answer = graded(replace(run, observe=display.observe), ids, teams)
-    sheets, cases = answer.marksheets, answer.cases
-    click.echo(
-        marksheets_json(sheets) if options["as_json"] else marksheets_text(sheets, cases, answer.index)
-    )
-    sys.exit(PERSON_NEEDED if cases else OK)
+        printed = graded(replace(run, observe=display.observe), ids, teams)
+    if options["as_json"]:
+        for piece in marksheets_json(printed.marksheets):
+            click.echo(piece, nl=False)
+        click.echo()
+    else:
+        click.echo(marksheets_text(printed.marksheets, printed.cases, printed.index))
+    sys.exit(PERSON_NEEDED if printed.cases else OK)
 
 
 @main.command()
@@ -112,7 +114,7 @@ def report(**options: Any) -> None:
     with run.store.locked(), run.store.in_turn():
         grades = pipeline.close_books(run)
     click.echo(str(grades.published.index))
-    without = sum(row.total is None for row in grades.rows)
+    without = sum(row.total is None for row in grades.rows.values())
     if without:
         students = plural(len(grades.rows), "student has", "students have")
         click.echo(f"{without} of {students} no total yet; the page says why", err=True)

@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
@@ -155,7 +155,7 @@ def _words(event: Event) -> str:
     return said
 
 
-def marksheets_text(sheets: Sequence[Marksheet], cases: Sequence[str], index: str) -> str:
+def marksheets_text(sheets: Iterable[Marksheet], cases: Sequence[str], index: str) -> str:
     """What a person reads after `grader grade`: one line a team, the open questions, and where to look."""
     lines = [f"{sheet.team:<28} {_points(sheet):>16}  {sheet.assignment}" for sheet in sheets]
     return "\n".join([*lines, "", *cases_text(cases), "", f"reports: {index}"])

@@ -1,5 +1,6 @@
 """What is stored of the work for an assignment in, marksheets out; settled marks are recorded."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from grader.collect.collector import Collected
@@ -10,7 +11,7 @@ from grader.examine.rounds import found_out, is_to_be_sharpened
 from grader.examine.stored import load
 from grader.kept import flagged, read_collected, record_marks, recorded_marks
 from grader.mark.rubric import mark, tasks_in_doubt
-from grader.records import Marksheet
+from grader.records import Marksheet, Snapshot
 from grader.report.publish import AssignmentResults, TeamResult
 from grader.run import Run, material_of, reference_request, request_of
 
@@ -41,24 +42,28 @@ def desk_of(run: Run, assignment: Assignment, marks: ClassMarks) -> Desk:
 def results_of(run: Run, assignment: Assignment, marks: ClassMarks) -> AssignmentResults:
     """Everything that is stored about one assignment, marked; the marks that are settled are recorded."""
     desk = desk_of(run, assignment, marks)
-    stored = [
-        collected for team in run.roster.teams if (collected := read_collected(run.store, team, assignment))
-    ]
-    teams = tuple(marked(run, desk, collected) for collected in stored)
-    for collected, team in zip(stored, teams, strict=True):
-        _record(run, desk, collected, team.marksheet)
     return AssignmentResults(
         assignment=assignment,
         rubric=desk.rubric,
         bands=desk.bands,
         reference=load(run.store, desk.reference),
-        teams=teams,
+        teams=run.store.shelf(TeamResult, _all_marked(run, desk)),
     )
 
 
-def marked(run: Run, desk: Desk, collected: Collected) -> TeamResult:
-    """The marksheet of one team, from what is stored."""
-    snapshot, request = collected.snapshot, request_of(run, desk.material, collected)
+def _all_marked(run: Run, desk: Desk) -> Iterator[tuple[str, TeamResult]]:
+    """Each team's result as it is marked and recorded, so that nobody holds all of them."""
+    for team in run.roster.teams:
+        collected = read_collected(run.store, team, desk.material.assignment)
+        if collected is not None:
+            request = request_of(run, desk.material, collected)
+            result = marked(run, desk, collected.snapshot, request)
+            _record(run, desk, result, request)
+            yield team.id, result
+
+
+def marked(run: Run, desk: Desk, snapshot: Snapshot, request: ExamRequest | None) -> TeamResult:
+    """The marksheet of one team, from what is stored; without a request there is nothing to examine."""
     examination = found_out(run.store, request, desk.reference) if request else None
     marksheet = mark(
         snapshot=snapshot,
@@ -73,16 +78,16 @@ def marked(run: Run, desk: Desk, collected: Collected) -> TeamResult:
     return TeamResult(snapshot=snapshot, examination=examination, marksheet=flagged_sheet)
 
 
-def _record(run: Run, desk: Desk, collected: Collected, given: Marksheet) -> None:
+def _record(run: Run, desk: Desk, result: TeamResult, request: ExamRequest | None) -> None:
     """Keep the last settled mark of each criterion, so that only more than noise moves it afterwards.
 
     A mark that is open, or that a person must look at, replaces none. Of a commit that we could not take
     for a reason of ours nothing is known, so what is recorded stays; for another commit it begins anew.
     """
-    snapshot = collected.snapshot
+    snapshot, given = result.snapshot, result.marksheet
     if snapshot.problem_is_ours:
         return
-    provisional = _provisional(run, desk, collected, given)
+    provisional = _provisional(run, desk, given, request)
     before = recorded_marks(run.store, snapshot)
     kept = {mark.criterion: mark for mark in before.marks} if before else {}
     kept |= {
@@ -94,9 +99,8 @@ def _record(run: Run, desk: Desk, collected: Collected, given: Marksheet) -> Non
     record_marks(run.store, snapshot, sheet)
 
 
-def _provisional(run: Run, desk: Desk, collected: Collected, given: Marksheet) -> set[str]:
+def _provisional(run: Run, desk: Desk, given: Marksheet, request: ExamRequest | None) -> set[str]:
     """Criteria of tasks in doubt that are yet to be examined with more samples: all their figures sharpen."""
-    request = request_of(run, desk.material, collected)
     if request is None:
         return set()
     doubtful = tasks_in_doubt(given, desk.rubric)
@@ -104,10 +108,11 @@ def _provisional(run: Run, desk: Desk, collected: Collected, given: Marksheet) -
     return {criterion.id for criterion in desk.rubric.criteria if criterion.task in waiting}
 
 
-def tasks_left_open(run: Run, desk: "Desk", collected: Collected) -> list[tuple[str, ExamRequest]]:
+def tasks_left_open(run: Run, desk: Desk, collected: Collected) -> list[tuple[str, ExamRequest]]:
     """The tasks of one submission that noise leaves open, with its usual examination."""
     request = request_of(run, desk.material, collected)
     if request is None:
         return []
-    doubtful = tasks_in_doubt(marked(run, desk, collected).marksheet, desk.rubric)
+    result = marked(run, desk, collected.snapshot, request)
+    doubtful = tasks_in_doubt(result.marksheet, desk.rubric)
     return [(task, request) for task in doubtful]

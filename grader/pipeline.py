@@ -5,7 +5,7 @@ stage saves what it made, whole or not at all, in the state folder; giving the s
 where a run was stopped. Marks and pages are computed anew from what is stored: `grader report` runs nothing.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -22,8 +22,9 @@ from grader.examine.scheduler import Scheduler
 from grader.mark.gradebook import gradebook
 from grader.marking import desk_of, results_of, tasks_left_open
 from grader.records import GradeRow, Marksheet
-from grader.report.attention import Case, Urgency
+from grader.report.attention import Urgency
 from grader.report.publish import AssignmentResults, ClassResults, Published, publish
+from grader.report.queue import Case
 from grader.run import REFERENCE, Run, material_of, reference_request, request_of
 from grader.urgent import Answer, Wish, forget_answers, serve
 
@@ -32,10 +33,14 @@ __all__ = ["REFERENCE", "ClassGrades", "Run", "close_books", "grade", "look", "m
 
 @dataclass(frozen=True, kw_only=True)
 class ClassGrades:
-    """What a run returns: every marksheet, the final marks as far as they are known, and where to look."""
+    """What a run returns: every marksheet, the final marks as far as they are known, and where to look.
+
+    Marksheets and rows are read when they are asked for, one by one: a class is too large to be held.
+    """
 
     results: tuple[AssignmentResults, ...]
-    rows: tuple[GradeRow, ...]
+    rows: Mapping[str, GradeRow]
+    """By student, in the order of the roster."""
     published: Published
 
     def cases(self, teams: Collection[str] = ()) -> tuple[Case, ...]:
@@ -43,19 +48,18 @@ class ClassGrades:
         groups = (group for group in self.published.attention if group.urgency is not Urgency.WEAK)
         return tuple(case for group in groups for case in group.cases if not teams or case.team in teams)
 
-    def marksheets(self, assignment: str) -> tuple[Marksheet, ...]:
-        """The marksheets of one assignment, by team."""
-        return tuple(
-            team.marksheet for r in self.results if r.assignment.id == assignment for team in r.teams
-        )
+    def marksheets(self, *assignments: str, teams: Collection[str] = ()) -> Iterator[Marksheet]:
+        """The marksheets of assignments, in their order and by team; of some teams or all."""
+        results_of_teams = {result.assignment.id: result.teams for result in self.results}
+        for name in assignments:
+            found = results_of_teams[name]
+            yield from (found[team].marksheet for team in found if not teams or team in teams)
 
-    def answer(self, assignments: Sequence[str], teams: Collection[str] = ()) -> Answer:
-        """What a command prints that was asked for some assignments, and for some teams or all."""
-        sheets = [s for name in assignments for s in self.marksheets(name) if not teams or s.team in teams]
-        cases = self.cases({sheet.team for sheet in sheets})
+    def answer(self, assignments: Sequence[str], teams: Collection[str]) -> Answer:
+        """What a command prints that was asked for a few teams, as a record."""
         return Answer(
-            marksheets=tuple(sheets),
-            cases=tuple(case.text() for case in cases),
+            marksheets=tuple(self.marksheets(*assignments, teams=teams)),
+            cases=tuple(case.text() for case in self.cases(teams)),
             index=str(self.published.index),
         )
 
@@ -141,13 +145,16 @@ def examine_doubtful(
     marks = read_class_marks(run.tree, run.roster)
     desks = {assignment.id: desk_of(run, assignment, marks) for assignment in assignments}
     for effort in EFFORTS:
-        theirs, ours = [], {}
+        theirs, ours, unsure = [], {}, []
         for c in collected:
             desk = desks[c.snapshot.assignment]
-            for task, request in tasks_left_open(run, desk, c):
+            open_tasks = tasks_left_open(run, desk, c)
+            for task, request in open_tasks:
                 theirs.append(with_effort(request, task=task, effort=effort))
                 reference = with_effort(desk.reference, task=task, effort=effort)
                 ours[reference.key] = reference
+            unsure += [c] if open_tasks else []
+        collected = unsure  # more samples of theirs leave nobody else in doubt
         scheduler.examine_all(theirs, run.store, first=list(ours.values()), priority=priority)
 
 
@@ -155,22 +162,25 @@ def close_books(run: Run) -> ClassGrades:
     """Mark everything that is stored, compute the final marks, and write all reports."""
     marks = read_class_marks(run.tree, run.roster)
     results = tuple(results_of(run, assignment, marks) for assignment in run.tree.assignments())
-    marksheets = {
-        (team.marksheet.team, result.assignment.id): team.marksheet
-        for result in results
-        for team in result.teams
-    }
-    rows = gradebook(
+    teams_of = {result.assignment.id: result.teams for result in results}
+
+    def sheet_of(team: str, assignment: str) -> Marksheet | None:
+        found = teams_of[assignment].get(team) if assignment in teams_of else None
+        return found.marksheet if found else None
+
+    final = gradebook(
         course=run.tree.course,
         roster=run.roster,
-        marksheets=marksheets,
+        sheet_of=sheet_of,
         exam=marks.exam,
         project=marks.project,
         items=marks.items,
         rubrics=_component_rubrics(run.tree),
     )
+    rows = run.store.shelf(GradeRow, ((row.student, row) for row in final))
     shown = ClassResults(course=run.tree.course, roster=run.roster, results=results, rows=rows)
-    return ClassGrades(results=results, rows=rows, published=publish(shown, store=run.store, out=run.out))
+    published = publish(shown, store=run.store, out=run.out)
+    return ClassGrades(results=results, rows=rows, published=published)
 
 
 def _component_rubrics(tree: CourseTree) -> dict[str, Rubric]:

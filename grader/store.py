@@ -13,7 +13,7 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TypeVar
@@ -24,7 +24,9 @@ from grader.errors import StateInUse, StoreError
 from grader.leases.opening import open_leases
 from grader.leases.seam import Leases
 from grader.records import Record
+from grader.shelf import Shelf
 
+Key = TypeVar("Key", bound=Hashable)
 RecordType = TypeVar("RecordType", bound=Record)
 
 SCRATCH = ".scratch"
@@ -189,25 +191,31 @@ class Store:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
+    def shelf(
+        self, record_type: type[RecordType], records: Iterable[tuple[Key, RecordType]]
+    ) -> Shelf[Key, RecordType]:
+        """Put records that need not outlive this process where they can be read again one by one."""
+        return Shelf(record_type, records, folder=self._scratch())
+
     def _scratch(self) -> Path:
         folder = self.root / SCRATCH
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
 
-def write_whole(path: Path, text: str, *, scratch: Path | None = None) -> None:
+def write_whole(path: Path, text: str | Iterable[str], *, scratch: Path | None = None) -> None:
     """Write a text file so that it is whole or absent, also after a crash.
 
     Args:
         path: where it goes.
-        text: its whole content.
+        text: its whole content, or the pieces of it in their order, which need not be in memory together.
         scratch: a folder on the same file system to write in first; by default the file's own.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = _new_file(scratch) if scratch else path.with_name(f".{path.name}.draft")
     try:
         with draft.open("w", encoding="utf-8", newline="\n") as handle:
-            handle.write(text)
+            handle.writelines([text] if isinstance(text, str) else text)
             handle.flush()
             os.fsync(handle.fileno())
         draft.chmod(0o644)

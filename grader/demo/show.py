@@ -91,10 +91,9 @@ def _surprises(student: DemoStudent, grades: ClassGrades) -> list[str]:
 
 
 def _text(students: Sequence[DemoStudent], grades: ClassGrades, surprises: Sequence[str], out: Path) -> str:
-    rows = {row.student: row for row in grades.rows}
     columns = [_out_of(name, grades) for name, _ in TASKS]
     lines = [f"{'student':<22}{columns[0]:>9}{columns[1]:>9}{'final':>7}  {'':<4}story"]
-    lines += [_line(student, rows[student.handle], grades) for student in students]
+    lines += [_line(student, grades.rows[student.handle], grades) for student in students]
     again = f"grader grade a3 --course {_short(out / 'course')} --only {students[0].handle} --json"
     return "\n".join(
         [

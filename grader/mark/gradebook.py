@@ -8,8 +8,8 @@ whole component is excused, its weight goes to the other components in proportio
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Context, Decimal
 from fractions import Fraction
 from types import MappingProxyType
@@ -32,18 +32,19 @@ def gradebook(
     *,
     course: Course,
     roster: Roster,
-    marksheets: Mapping[tuple[str, str], Marksheet],
+    sheet_of: Callable[[str, str], Marksheet | None],
     exam: Mapping[str, ComponentMark],
     project: Mapping[str, ComponentMark],
     items: Mapping[tuple[str, str], ComponentMark] = NOBODY,
     rubrics: Mapping[str, Rubric] = UNDIVIDED,
-) -> tuple[GradeRow, ...]:
-    """The final mark of every active student, in the order of the roster.
+) -> Iterator[GradeRow]:
+    """The final mark of every active student, in the order of the roster, one after the other.
 
     Args:
         course: weights, items and letter scales.
         roster: who is in which team; a team's mark is the mark of each of its members.
-        marksheets: by team and assignment.
+        sheet_of: the marksheet of a team (first) for an assignment, None where there is none; asked once for
+            each student and item.
         exam: by student.
         project: by student.
         items: by student and assignment: a mark or state of one student in the place of the team's.
@@ -52,10 +53,12 @@ def gradebook(
     Raises:
         ConfigurationError: a student's level has no letter scale.
     """
-    sources = _Sources(
-        course=course, marksheets=marksheets, exam=exam, project=project, items=items, rubrics=rubrics
-    )
-    return tuple(_row(student, sources) for student in roster.students if student.status == "active")
+    sources = _Sources(course=course, exam=exam, project=project, items=items, rubrics=rubrics)
+    for student in roster.students:
+        if student.status == "active":
+            found = {item: sheet_of(student.team, item) for item in course.components.assignments.items}
+            sheets = {item: sheet for item, sheet in found.items() if sheet is not None}
+            yield _row(student, replace(sources, sheets=sheets))
 
 
 def round_half_up(exact: Fraction) -> Decimal:
@@ -71,11 +74,12 @@ def team_rule(sheet: Marksheet) -> str:
 @dataclass(frozen=True, kw_only=True)
 class _Sources:
     course: Course
-    marksheets: Mapping[tuple[str, str], Marksheet]
     exam: Mapping[str, ComponentMark]
     project: Mapping[str, ComponentMark]
     items: Mapping[tuple[str, str], ComponentMark]
     rubrics: Mapping[str, Rubric]
+    sheets: Mapping[str, Marksheet] = field(default_factory=dict)
+    """Of the one student's team, by item."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +153,7 @@ def _assignment(student: Student, item: str, sources: _Sources) -> _Entry:
 def _sheet_of(student: Student, item: str, sources: _Sources) -> Marksheet | None:
     """The marksheet that counts for a student; None where the student has a mark of their own, or nothing."""
     own = (student.student, item) in sources.items
-    return None if own else sources.marksheets.get((student.team, item))
+    return None if own else sources.sheets.get(item)
 
 
 def _why_open(sheet: Marksheet | None) -> str:
@@ -259,7 +263,7 @@ def _flags(student: Student, entries: list[_Entry], sources: _Sources) -> tuple[
             for text in _blocking(entry, _sheet_of(student, entry.item, sources)):
                 said.setdefault(text, []).append(entry.item)
     for entry in entries:
-        sheet = sources.marksheets.get((student.team, entry.item))
+        sheet = sources.sheets.get(entry.item)
         for flag in sheet.flags if sheet else ():
             said.setdefault(flag, []).append(entry.item)
     flags = [f"{', '.join(items)}: {text}" for text, items in said.items()]

@@ -1,8 +1,4 @@
-"""The views of a class in, the queue "a person must look" and the blockers out. Pure.
-
-A case is one submission with all its reasons, filed under the most urgent of them, so that nobody opens the
-same submission twice.
-"""
+"""One student's view in, why a person must look at it and what keeps it from being final out. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -62,70 +58,30 @@ ADVICE = MappingProxyType(
 DOUBTFUL = frozenset({Decision.GAP, Decision.REWRITTEN, Decision.AMBIGUOUS, Decision.UNREACHABLE})
 
 
-@dataclass(frozen=True)
-class Case:
-    """One submission that a person must look at."""
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why a person must look at one submission: all reasons, filed under the most urgent of them."""
 
     urgency: Urgency
-    students: tuple[str, ...]
-    item: AssignmentView
     reasons: tuple[str, ...]
 
-    @property
-    def team(self) -> str:
-        """Whose submission it is."""
-        return self.item.marksheet.team
 
-    def text(self) -> str:
-        """The case in one line, for a terminal."""
-        more = f" (and {len(self.reasons) - 1} more)" if len(self.reasons) > 1 else ""
-        return f"{self.team} ({self.item.assignment.id}): {self.reasons[0]}{more}"
-
-
-@dataclass(frozen=True)
-class Group:
-    """The cases of one urgency, with what to do about them."""
-
-    urgency: Urgency
-    advice: Advice
-    cases: tuple[Case, ...]
+def doubt_of(item: AssignmentView) -> Doubt | None:
+    """Why a person must look at a submission, the most urgent reason first; None where nobody need."""
+    reasons = [
+        *((Urgency.OURS, reason) for reason in _ours(item)),
+        *((Urgency.DEADLINE, reason) for reason in _doubts(item)),
+        *((Urgency.MARK, reason) for reason in _undecided_marks(item)),
+        *((Urgency.FLAG, reason) for reason in _flags(item)),
+        *((Urgency.WEAK, reason) for reason in _weakness(item)),
+    ]
+    if not reasons:
+        return None
+    return Doubt(reasons[0][0], tuple(dict.fromkeys(one_line(reason) for _, reason in reasons)))
 
 
-@dataclass(frozen=True)
-class Blocker:
-    """What stands between the marks and their being final."""
-
-    what: str
-    students: tuple[str, ...]
-
-
-def submissions(students: Iterable[StudentView]) -> list[tuple[tuple[str, ...], AssignmentView]]:
-    """Each submission once, with the handles of all who handed it in together."""
-    found: dict[tuple[str, str], tuple[list[str], AssignmentView]] = {}
-    for student in students:
-        for item in student.items:
-            key = (item.assignment.id, item.marksheet.team)
-            found.setdefault(key, ([], item))[0].append(student.student)
-    return [(tuple(handles), item) for handles, item in found.values()]
-
-
-def attention(students: Iterable[StudentView]) -> tuple[Group, ...]:
-    """The queue, most urgent first; groups without a case are left out."""
-    cases = [case for handles, item in submissions(students) if (case := _case(handles, item))]
-    groups = (Group(kind, ADVICE[kind], tuple(c for c in cases if c.urgency is kind)) for kind in Urgency)
-    return tuple(group for group in groups if group.cases)
-
-
-def blockers(students: Iterable[StudentView]) -> tuple[Blocker, ...]:
-    """Open criteria and gradebook cells, each with the students that it holds up."""
-    held_up: dict[str, list[str]] = {}
-    for student in students:
-        for what in _open_work(student):
-            held_up.setdefault(what, []).append(student.student)
-    return tuple(Blocker(what, tuple(names)) for what, names in held_up.items())
-
-
-def _open_work(student: StudentView) -> Iterable[str]:
+def open_work(student: StudentView) -> Iterable[str]:
+    """Open criteria and gradebook cells, in words that are the same for everybody whom they hold up."""
     for item in student.items:
         if item.snapshot.problem_is_ours:
             yield f"{item.assignment.title}: nothing could be examined"
@@ -137,20 +93,6 @@ def _open_work(student: StudentView) -> Iterable[str]:
     for cell in student.grade.cells if student.grade else ():
         if cell.state is CellState.NOT_YET_MARKED and cell.item not in examined_here:
             yield f"{cell.item}: not yet marked"
-
-
-def _case(handles: tuple[str, ...], item: AssignmentView) -> Case | None:
-    reasons = [
-        *((Urgency.OURS, reason) for reason in _ours(item)),
-        *((Urgency.DEADLINE, reason) for reason in _doubts(item)),
-        *((Urgency.MARK, reason) for reason in _undecided_marks(item)),
-        *((Urgency.FLAG, reason) for reason in _flags(item)),
-        *((Urgency.WEAK, reason) for reason in _weakness(item)),
-    ]
-    if not reasons:
-        return None
-    words = tuple(dict.fromkeys(one_line(reason) for _, reason in reasons))
-    return Case(reasons[0][0], handles, item, words)
 
 
 def _ours(item: AssignmentView) -> Iterable[str]:

@@ -1,7 +1,10 @@
-"""The views of a class in, figures about its criteria and checks out. Pure."""
+"""What a class scored and what its checks came to in, figures about each criterion and check out. Pure."""
 
+import sys
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pandas as pd
 from markupsafe import Markup
@@ -13,7 +16,16 @@ from grader.report.histogram import SMALLEST_CLASS, histogram
 from grader.report.view import AssignmentView
 from grader.report.words import NOTHING
 
-COLUMNS = ("criterion", "title", "submission", "share", "rest")
+
+class Score(NamedTuple):
+    """One submission in one criterion that gives points."""
+
+    criterion: str
+    title: str
+    share: float | None
+    """Of its points; None while it is open."""
+    rest: float | None
+    """Points of all the other criteria that are marked."""
 
 
 @dataclass(frozen=True)
@@ -43,64 +55,47 @@ class OutcomeCounts:
     could_not_check: int
 
 
-def criterion_statistics(items: Iterable[AssignmentView], *, prefix: str) -> tuple[CriterionStatistics, ...]:
+def criterion_statistics(
+    submissions: Iterable[tuple[Score, ...]], *, prefix: str
+) -> tuple[CriterionStatistics, ...]:
     """Every criterion of one assignment that gives points, in the rubric's order.
 
     Args:
-        items: the submissions of one assignment, each once.
+        submissions: the scores of each submission for one assignment.
         prefix: makes the drawings' ids unique on the page.
     """
-    frame = _frame(items)
-    groups = frame.groupby("criterion", sort=False)
+    frame = pd.DataFrame([score for scores in submissions for score in scores], columns=list(Score._fields))
+    groups = frame.astype({"share": "float64", "rest": "float64"}).groupby("criterion", sort=False)
     return tuple(
         _statistics(group, identifier=f"{prefix}-{place}") for place, (_, group) in enumerate(groups)
     )
 
 
-def outcome_counts(items: Iterable[AssignmentView]) -> tuple[OutcomeCounts, ...]:
-    """Outcomes of every check, those that failed most often first."""
-    rows = [
-        (outcome.check, outcome.status.value)
-        for item in items
-        if item.examination
-        for outcome in item.examination.outcomes
-    ]
-    if not rows:
-        return ()
-    frame = pd.DataFrame(rows, columns=["check", "status"])
-    table = pd.crosstab(frame["check"], frame["status"]).reindex(
-        columns=[s.value for s in Status], fill_value=0
-    )
-    ordered = table.sort_values(["failed", "could_not_check"], ascending=False, kind="stable")
-    return tuple(
-        OutcomeCounts(str(check), *map(int, counts))
-        for check, counts in zip(ordered.index, ordered.to_numpy().tolist(), strict=True)
-    )
+def outcome_counts(outcomes: Iterable[tuple[str, Status]]) -> tuple[OutcomeCounts, ...]:
+    """How often each check came out how, those that failed most often first."""
+    counts = Counter(outcomes)
+    checks = sorted({check for check, _ in counts})
+    lines = [OutcomeCounts(check, *(counts[check, status] for status in Status)) for check in checks]
+    return tuple(sorted(lines, key=lambda line: (-line.failed, -line.could_not_check)))
 
 
-def _frame(items: Iterable[AssignmentView]) -> pd.DataFrame:
-    """One row a submission and criterion: share of the points, and share of all the others."""
-    rows = [row for item in items for row in _rows(item)]
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"share": "float64", "rest": "float64"})
-
-
-def _rows(item: AssignmentView) -> list[tuple[str, str, str, float | None, float | None]]:
+def scores_of(item: AssignmentView) -> tuple[Score, ...]:
+    """What one submission scored in every criterion that gives points."""
     scored = [
         mark
         for mark in item.marksheet.marks
         if mark.out_of and not _is_penalty(item.criterion(mark.criterion))
     ]
     known = {mark.criterion: float(mark.points) for mark in scored if mark.points is not None}
-    return [
-        (
-            mark.criterion,
-            mark.title,
-            item.marksheet.team,
+    return tuple(
+        Score(
+            sys.intern(mark.criterion),
+            sys.intern(mark.title),
             known[mark.criterion] / float(mark.out_of) if mark.criterion in known else None,
             sum(known.values()) - known[mark.criterion] if mark.criterion in known else None,
         )
         for mark in scored
-    ]
+    )
 
 
 def _is_penalty(criterion: Criterion | None) -> bool:

@@ -5,21 +5,24 @@ formula gets an apostrophe in front. JSON is plain ASCII, so a terminal that sho
 """
 
 import csv
+import io
 import json
 import math
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-import pandas as pd
-
-from grader.records import Cell, Examination, GradeRow, Marksheet, Record, Snapshot
+from grader.records import Examination, GradeRow, Marksheet, Record, Snapshot
 from grader.report.figures import points
 from grader.report.text import one_line
 
 GRADES_SCHEMA = "grader.grades/1"
 MARKSHEETS_SCHEMA = "grader.marksheets/1"
+
+NO_ENTRY = ("", "no_entry")
+"""What stands in the two columns of an item that a row does not have."""
 
 FORMULA_START = re.compile(r"(^|;)(\s*)(?=[=+\-@\N{MINUS SIGN}\uff1d\uff0b\uff0d\uff20])")
 """Also after a semicolon, which separates cells in some countries; wide characters count too."""
@@ -35,10 +38,14 @@ def grades_csv(rows: Iterable[GradeRow]) -> str:
         RFC 4180 with a header, lines ending in LF; columns `student, team, level`, then for each item
         `<item>` (points, or nothing) and `<item> state`, then `total, letter, flags`.
     """
-    listed = list(rows)
-    items = tuple(dict.fromkeys(cell.item for row in listed for cell in row.cells))
-    table = pd.DataFrame([_line(row, items) for row in listed], columns=_columns(items), dtype=object)
-    return str(table.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL))
+    lines = [_line(row) for row in rows]
+    items = dict.fromkeys(item for _, cells, _ in lines for item in cells)
+    written = io.StringIO()
+    table = csv.writer(written, lineterminator="\n")
+    table.writerow(_columns(items))
+    for first, cells, last in lines:
+        table.writerow([*first, *(text for item in items for text in cells.get(item, NO_ENTRY)), *last])
+    return written.getvalue()
 
 
 def grades_json(
@@ -49,8 +56,8 @@ def grades_json(
     final: bool = False,
     snapshots: Iterable[Snapshot] = (),
     examinations: Iterable[Examination] = (),
-) -> str:
-    """The gradebook with all the records it rests on.
+) -> Iterator[str]:
+    """The gradebook with all the records it rests on, piece by piece; of the records none is held.
 
     Args:
         rows: one a student.
@@ -61,24 +68,24 @@ def grades_json(
         examinations: what was found out about them.
 
     Returns:
-        JSON with a `schema`; points are strings, so that no reader rounds them.
+        The pieces of JSON with a `schema`; points are strings, so that no reader rounds them.
     """
-    return _json(
+    return _document(
         {
             "schema": GRADES_SCHEMA,
             "course": course_title,
             "final": final,
-            "grades": _plain(rows),
-            "marksheets": _plain(dict.fromkeys(marksheets)),
-            "examinations": _plain(examinations),
-            "snapshots": _plain(snapshots),
+            "grades": rows,
+            "marksheets": _each_once(marksheets),
+            "examinations": examinations,
+            "snapshots": snapshots,
         }
     )
 
 
-def marksheets_json(marksheets: Iterable[Marksheet]) -> str:
-    """Marksheets for `grader grade --json`, with a `schema`; points are strings."""
-    return _json({"schema": MARKSHEETS_SCHEMA, "marksheets": _plain(marksheets)})
+def marksheets_json(marksheets: Iterable[Marksheet]) -> Iterator[str]:
+    """Marksheets for `grader grade --json`, piece by piece, with a `schema`; points are strings."""
+    return _document({"schema": MARKSHEETS_SCHEMA, "marksheets": marksheets})
 
 
 def spreadsheet_text(text: str) -> str:
@@ -86,24 +93,17 @@ def spreadsheet_text(text: str) -> str:
     return FORMULA_START.sub(r"\1\2'", one_line(text))
 
 
-def _columns(items: tuple[str, ...]) -> list[str]:
+def _columns(items: Iterable[str]) -> list[str]:
     each = [spreadsheet_text(column) for item in items for column in (item, f"{item} state")]
     return ["student", "team", "level", *each, "total", "letter", "flags"]
 
 
-def _line(row: GradeRow, items: tuple[str, ...]) -> list[str]:
-    cells = {cell.item: cell for cell in row.cells}
-    return [
-        *map(spreadsheet_text, (row.student, row.team, row.level)),
-        *(value for item in items for value in _cell(cells.get(item))),
-        _number(row.total),
-        spreadsheet_text(row.letter or ""),
-        spreadsheet_text("; ".join(row.flags)),
-    ]
-
-
-def _cell(cell: Cell | None) -> tuple[str, str]:
-    return ("", "no_entry") if cell is None else (_number(cell.points), cell.state.value)
+def _line(row: GradeRow) -> tuple[tuple[str, ...], dict[str, tuple[str, str]], tuple[str, ...]]:
+    """The first columns of a row, those of every item, and the last ones."""
+    first = tuple(map(spreadsheet_text, (row.student, row.team, row.level)))
+    cells = {sys.intern(cell.item): (_number(cell.points), cell.state.value) for cell in row.cells}
+    letter, flags = spreadsheet_text(row.letter or ""), spreadsheet_text("; ".join(row.flags))
+    return first, cells, (_number(row.total), letter, flags)
 
 
 def _number(value: Decimal | None) -> str:
@@ -111,8 +111,28 @@ def _number(value: Decimal | None) -> str:
     return "" if value is None else points(value).replace("\N{MINUS SIGN}", "-")
 
 
-def _plain(records: Iterable[Record]) -> list[Any]:
-    return [_finite(record.model_dump(mode="json")) for record in records]
+def _each_once(marksheets: Iterable[Marksheet]) -> Iterator[Marksheet]:
+    seen: set[tuple[str, str]] = set()
+    for sheet in marksheets:
+        if (key := (sheet.assignment, sheet.team)) not in seen:
+            seen.add(key)
+            yield sheet
+
+
+def _document(fields: Mapping[str, str | bool | Iterable[Record]]) -> Iterator[str]:
+    """One JSON object, as `json.dumps` with an indent of 1 writes it whole."""
+    for place, (name, value) in enumerate(fields.items()):
+        yield f"{',' if place else '{'}\n {_json(name)}: "
+        yield from [_json(value)] if isinstance(value, str | bool) else _listed(value)
+    yield "\n}\n"
+
+
+def _listed(records: Iterable[Record]) -> Iterator[str]:
+    before = "[\n  "
+    for record in records:
+        yield before + _json(_finite(record.model_dump(mode="json"))).replace("\n", "\n  ")
+        before = ",\n  "
+    yield "[]" if before.startswith("[") else "\n ]"
 
 
 def _finite(value: Any) -> Any:
@@ -124,5 +144,5 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _json(value: dict[str, Any]) -> str:
-    return json.dumps(value, ensure_ascii=True, indent=1, allow_nan=False) + "\n"
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=True, indent=1, allow_nan=False)

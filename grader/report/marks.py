@@ -86,9 +86,9 @@ def marks_by_hand(marks: Iterable[Mark]) -> tuple[MarkLine, ...]:
     return tuple(_plain_line(mark, state(mark, None, by_hand=True)) for mark in marks)
 
 
-def command(view: AssignmentView) -> str:
-    """What runs this one submission again, ready for a shell whatever the team is called."""
-    return f"grader grade {shlex.quote(view.assignment.id)} --only {shlex.quote(view.marksheet.team)}"
+def command(*, assignment: str, team: str) -> str:
+    """What runs one submission again, ready for a shell whatever the team is called."""
+    return f"grader grade {shlex.quote(assignment)} --only {shlex.quote(team)}"
 
 
 def earned(marks: Iterable[Mark]) -> Decimal:

@@ -4,16 +4,15 @@ In the roster's order: no ranks. Distributions only where the class is too large
 """
 
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from urllib.parse import quote
 
 from markupsafe import Markup
 
 from grader.course.model import Assignment
-from grader.records import Cell, CellState, Snapshot, Status
-from grader.report import figures
-from grader.report.attention import Blocker, Group, Urgency, attention, blockers, submissions
+from grader.records import Status
+from grader.report.attention import Urgency
 from grader.report.distributions import (
     CriterionStatistics,
     OutcomeCounts,
@@ -21,18 +20,28 @@ from grader.report.distributions import (
     outcome_counts,
 )
 from grader.report.histogram import histogram
-from grader.report.marks import command, state
-from grader.report.page import page
-from grader.report.view import AssignmentView, OverviewView, StudentView, page_path
-from grader.report.words import CELLS, Said, Tone, decision_said, evidence_said
+from grader.report.lines import CheckOutcome, Square, StudentLine, SubmissionLine
+from grader.report.marks import command
+from grader.report.page import pieces
+from grader.report.queue import Blocker, Group, attention, blockers, submissions
+from grader.report.view import page_path
+from grader.report.words import Said, Tone
+
+NO_GRADE = Square(Said(Tone.OPEN, "no entry"), "")
+NO_MARK = Square(Said(Tone.PLAIN, "no entry"), "")
+Submissions = Sequence[tuple[tuple[str, ...], SubmissionLine]]
+"""Each once, with the handles of those who handed it in."""
 
 
-@dataclass(frozen=True)
-class Square:
-    """One cell of a matrix: an icon, words for it, and the figure."""
+@dataclass(frozen=True, kw_only=True)
+class OverviewView:
+    """The class."""
 
-    said: Said
-    figure: str
+    course_title: str
+    term: str = ""
+    students: tuple[StudentLine, ...]
+    """In the order that they are listed in."""
+    final: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,27 +54,18 @@ class MatrixRow:
 
 
 @dataclass(frozen=True)
-class Decided:
-    """One line of the deadline decisions."""
-
-    students: tuple[str, ...]
-    snapshot: Snapshot
-    said: Said
-    level: str
-
-
-@dataclass(frozen=True)
 class AssignmentTable:
     """Everything about one assignment."""
 
     anchor: str
     assignment: Assignment
     columns: tuple[str, ...]
-    rows: tuple[MatrixRow, ...]
+    rows: Iterable[MatrixRow]
+    """Made as they are read, once."""
     statistics: tuple[CriterionStatistics, ...]
     totals: Markup | None
     checks: tuple[OutcomeCounts, ...]
-    decisions: tuple[Decided, ...]
+    submissions: Submissions
     sandboxes: tuple[tuple[str, int], ...]
     """What the submissions ran in, with how many did, most of them first."""
 
@@ -75,7 +75,8 @@ class Gradebook:
     """All items of all students."""
 
     columns: tuple[str, ...]
-    rows: tuple[MatrixRow, ...]
+    rows: Iterable[MatrixRow]
+    """Made as they are read, once."""
     chart: Markup | None
 
 
@@ -92,27 +93,29 @@ class Counts:
     people: int
 
 
-def render_overview(view: OverviewView) -> str:
-    """The class overview, `index.html`.
+def render_overview(view: OverviewView) -> Iterator[str]:
+    """The class overview, `index.html`, piece by piece.
 
     Args:
-        view: the students in the order they are listed in; their artifacts are not needed.
+        view: what is left of every student.
 
     Returns:
-        One self-contained HTML document that links to the students' pages by `view.page_path`.
+        The pieces of one self-contained HTML document that links to the students' pages by `view.page_path`.
     """
-    queue = attention(view.students)
-    return page(
+    queue, handed_in = attention(view.students), submissions(view.students)
+    assignments = {line.assignment.id: line.assignment for _, line in handed_in}
+    return pieces(
         "overview.html",
         view=view,
         href=student_href,
         command=command,
-        counts=_counts(view, queue),
+        counts=_counts(view, handed_in, queue),
         queue=queue,
         blockers=_blockers(view),
-        gradebook=_gradebook(view),
+        gradebook=_gradebook(view, assignments),
         tables=tuple(
-            _table(view, assignment, place) for place, assignment in enumerate(_assignments(view), start=1)
+            _table(view, assignment, [one for one in handed_in if one[1].assignment.id == name], place)
+            for place, (name, assignment) in enumerate(assignments.items(), start=1)
         ),
     )
 
@@ -122,20 +125,20 @@ def student_href(student: str) -> str:
     return quote(page_path(student))
 
 
-def _assignments(view: OverviewView) -> tuple[Assignment, ...]:
-    return tuple({item.assignment.id: item.assignment for s in view.students for item in s.items}.values())
+def _outcomes(handed_in: Submissions) -> Iterator[CheckOutcome]:
+    return (outcome for _, line in handed_in for outcome in line.outcomes)
 
 
-def _counts(view: OverviewView, queue: tuple[Group, ...]) -> Counts:
-    items = [item for _, item in submissions(view.students)]
-    statuses = [outcome.status for item in items if item.examination for outcome in item.examination.outcomes]
+def _counts(view: OverviewView, handed_in: Submissions, queue: tuple[Group, ...]) -> Counts:
+    statuses = Counter(outcome.status for outcome in _outcomes(handed_in))
+    missing = sum(line.commit is None for _, line in handed_in)
     return Counts(
         students=len(view.students),
-        submissions=sum(item.snapshot.commit is not None for item in items),
-        missing=sum(item.snapshot.commit is None for item in items),
-        passed=statuses.count(Status.PASSED),
-        failed=statuses.count(Status.FAILED),
-        could_not_check=statuses.count(Status.COULD_NOT_CHECK),
+        submissions=len(handed_in) - missing,
+        missing=missing,
+        passed=statuses[Status.PASSED],
+        failed=statuses[Status.FAILED],
+        could_not_check=statuses[Status.COULD_NOT_CHECK],
         people=sum(case.urgency is not Urgency.WEAK for group in queue for case in group.cases),
     )
 
@@ -144,94 +147,48 @@ def _blockers(view: OverviewView) -> tuple[Blocker, ...]:
     return () if view.final else blockers(view.students)
 
 
-def _gradebook(view: OverviewView) -> Gradebook | None:
+def _gradebook(view: OverviewView, assignments: dict[str, Assignment]) -> Gradebook | None:
     """Items in the order in which the first grade lists them; None where nobody has a grade yet."""
-    titles = {assignment.id: assignment.title for assignment in _assignments(view)}
-    items = tuple(dict.fromkeys(cell.item for s in view.students if s.grade for cell in s.grade.cells))
+    items = tuple(dict.fromkeys(item for student in view.students for item, _ in student.cells))
     if not items:
         return None
-    totals = [float(s.grade.total) / 100 for s in view.students if s.grade and s.grade.total is not None]
+    titles = (assignments[item].title if item in assignments else item for item in items)
+    shares = [student.share for student in view.students if student.share is not None]
     return Gradebook(
-        columns=(*(titles.get(item, item) for item in items), "Final mark", "Letter"),
-        rows=tuple(_grade_row(student, items) for student in view.students),
-        chart=histogram("totals", title="Final marks of the class", shares=totals),
+        columns=(*titles, "Final mark", "Letter"),
+        rows=(_grade_row(student, items) for student in view.students),
+        chart=histogram("totals", title="Final marks of the class", shares=shares),
     )
 
 
-def _grade_row(student: StudentView, items: tuple[str, ...]) -> MatrixRow:
-    cells = {cell.item: cell for cell in student.grade.cells} if student.grade else {}
-    total = student.grade.total if student.grade else None
-    letter = (student.grade.letter if student.grade else None) or ""
-    final = Square(Said(Tone.OPEN, "still open"), "") if total is None else _plain(figures.points(total))
-    squares = (*(_cell(cells.get(item)) for item in items), final, _plain(letter))
+def _grade_row(student: StudentLine, items: tuple[str, ...]) -> MatrixRow:
+    cells = dict(student.cells)
+    squares = (*(cells.get(item, NO_GRADE) for item in items), student.total, student.letter)
     return MatrixRow(student.student, student_href(student.student), squares)
 
 
-def _cell(cell: Cell | None) -> Square:
-    if cell is None:
-        return Square(Said(Tone.OPEN, "no entry"), "")
-    said = CELLS[cell.state]
-    figure = figures.points(cell.points) if cell.points is not None and cell.state is CellState.MARK else ""
-    return Square(said, figure)
-
-
-def _plain(figure: str) -> Square:
-    return Square(Said(Tone.PLAIN, ""), figure)
-
-
-def _table(view: OverviewView, assignment: Assignment, place: int) -> AssignmentTable:
-    teams = [
-        (handles, item) for handles, item in submissions(view.students) if item.assignment.id == assignment.id
-    ]
-    items = [item for _, item in teams]
-    columns = dict.fromkeys((mark.criterion, mark.title) for item in items for mark in item.marksheet.marks)
+def _table(view: OverviewView, assignment: Assignment, handed_in: Submissions, place: int) -> AssignmentTable:
+    lines = [line for _, line in handed_in]
+    columns = dict.fromkeys((mark.criterion, mark.title) for line in lines for mark in line.marks)
     anchor = f"assignment-{place}"
+    shares = [line.share for line in lines if line.share is not None]
     return AssignmentTable(
         anchor=anchor,
         assignment=assignment,
         columns=tuple(title for _, title in columns),
         rows=_matrix(view, assignment, tuple(criterion for criterion, _ in columns)),
-        statistics=criterion_statistics(items, prefix=anchor),
-        totals=histogram(
-            f"{anchor}-totals", title=f"{assignment.title}: totals", shares=_total_shares(items)
-        ),
-        checks=outcome_counts(items),
-        decisions=tuple(_decided(handles, item.snapshot) for handles, item in teams),
-        sandboxes=tuple(
-            Counter(i.examination.environment.sandbox for i in items if i.examination).most_common()
-        ),
+        statistics=criterion_statistics((line.scores for line in lines), prefix=anchor),
+        totals=histogram(f"{anchor}-totals", title=f"{assignment.title}: totals", shares=shares),
+        checks=outcome_counts(_outcomes(handed_in)),
+        submissions=handed_in,
+        sandboxes=tuple(Counter(line.sandbox for line in lines if line.sandbox).most_common()),
     )
 
 
-def _total_shares(items: list[AssignmentView]) -> list[float]:
-    sheets = [item.marksheet for item in items]
-    return [float(s.total / s.out_of) for s in sheets if s.total is not None and s.out_of > Decimal(0)]
-
-
-def _matrix(view: OverviewView, assignment: Assignment, criteria: tuple[str, ...]) -> tuple[MatrixRow, ...]:
-    return tuple(
-        MatrixRow(student.student, student_href(student.student), _squares(item, criteria))
-        for student in view.students
-        for item in student.items
-        if item.assignment.id == assignment.id
-    )
-
-
-def _squares(item: AssignmentView, criteria: tuple[str, ...]) -> tuple[Square, ...]:
-    marks = {mark.criterion: mark for mark in item.marksheet.marks}
-    squares = [
-        Square(
-            state(marks[name], item.criterion(name)),
-            "" if marks[name].points is None else figures.points(marks[name].points or Decimal(0)),
-        )
-        if name in marks
-        else Square(Said(Tone.PLAIN, "no entry"), "")
-        for name in criteria
-    ]
-    total = item.marksheet.total
-    last = Square(Said(Tone.OPEN, "still open"), "") if total is None else _plain(figures.points(total))
-    return (*squares, last)
-
-
-def _decided(handles: tuple[str, ...], snapshot: Snapshot) -> Decided:
-    return Decided(handles, snapshot, decision_said(snapshot), evidence_said(snapshot.evidence))
+def _matrix(view: OverviewView, assignment: Assignment, criteria: tuple[str, ...]) -> Iterator[MatrixRow]:
+    for student in view.students:
+        for line in student.submissions:
+            if line.assignment.id == assignment.id:
+                squares = {mark.criterion: mark.square for mark in line.marks}
+                marks = (squares.get(criterion, NO_MARK) for criterion in criteria)
+                yield MatrixRow(student.student, student_href(student.student), (*marks, line.total))

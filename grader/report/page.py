@@ -5,6 +5,7 @@ reordering characters visible, then autoescape makes markup inert. What is marku
 `images.py` made.
 """
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -24,7 +25,13 @@ def page(template: str, **values: Any) -> str:
     Returns:
         A whole HTML document with a new line at its end.
     """
-    return _environment().get_template(template).render(**values).strip() + "\n"
+    return "".join(pieces(template, **values))
+
+
+def pieces(template: str, **values: Any) -> Iterator[str]:
+    """As `page`, piece by piece, so that a page may be larger than what fits into memory."""
+    yield from _environment().get_template(template).generate(**values)
+    yield "\n"
 
 
 def _made_visible(value: Any) -> Any:

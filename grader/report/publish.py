@@ -1,20 +1,25 @@
-"""The results of a class in; index.html, one page per student, grades.csv and grades.json out."""
+"""The results of a class in; index.html, one page per student, grades.csv and grades.json out.
 
+Everything that was found out is read one submission at a time; of a student whose page is written, only the
+lines of the class's page are left.
+"""
+
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grader.course.model import Assignment, Bands, Course, Roster, Rubric, Student
-from grader.records import Examination, GradeRow, Marksheet, Snapshot
-from grader.report.attention import Group, attention
+from grader.records import Examination, GradeRow, Marksheet, Record, Snapshot
 from grader.report.exports import grades_csv, grades_json
-from grader.report.overview import render_overview
+from grader.report.lines import StudentLine, line_of
+from grader.report.overview import OverviewView, render_overview
+from grader.report.queue import Group, attention
 from grader.report.student import render_student
-from grader.report.view import AssignmentView, Evidence, OverviewView, StudentView, load_artifacts, page_path
+from grader.report.view import AssignmentView, Evidence, StudentView, load_artifacts, page_path
 from grader.store import Store, write_whole
 
 
-@dataclass(frozen=True, kw_only=True)
-class TeamResult:
+class TeamResult(Record):
     """One team's submission through all stages."""
 
     snapshot: Snapshot
@@ -30,7 +35,8 @@ class AssignmentResults:
     rubric: Rubric
     bands: Bands | None
     reference: Examination
-    teams: tuple[TeamResult, ...]
+    teams: Mapping[str, TeamResult]
+    """By team, in the order of the roster; of a large class each is read when it is asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +46,8 @@ class ClassResults:
     course: Course
     roster: Roster
     results: tuple[AssignmentResults, ...]
-    rows: tuple[GradeRow, ...]
+    rows: Mapping[str, GradeRow]
+    """By student, in the order of the roster."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,42 +60,47 @@ class Published:
 
 
 def publish(shown: ClassResults, *, store: Store, out: Path) -> Published:
-    """Write all pages and exports. Evidence is read one student at a time."""
-    views = tuple(_student_view(shown, student) for student in shown.roster.students)
-    for view in views:
-        items = tuple(_with_evidence(item, store) for item in view.items)
-        write_whole(out / page_path(view.student), render_student(replace(view, items=items)))
-    overview = OverviewView(course_title=shown.course.title, term=shown.course.term, students=views)
-    write_whole(out / "grades.csv", grades_csv(shown.rows))
+    """Write all pages and exports."""
+    lines = tuple(_published(shown, student, store=store, out=out) for student in shown.roster.students)
+    view = OverviewView(course_title=shown.course.title, term=shown.course.term, students=lines)
+    write_whole(out / "grades.csv", grades_csv(shown.rows.values()))
     write_whole(out / "grades.json", _json(shown))
-    write_whole(out / "index.html", render_overview(overview))
-    return Published(index=out / "index.html", attention=attention(views))
+    write_whole(out / "index.html", render_overview(view))
+    return Published(index=out / "index.html", attention=attention(lines))
 
 
-def _json(shown: ClassResults) -> str:
-    teams = [team for result in shown.results for team in result.teams]
+def _published(shown: ClassResults, student: Student, *, store: Store, out: Path) -> StudentLine:
+    """Write the page of one student; returns what the class's page says of them."""
+    view = _student_view(shown, student)
+    items = tuple(_with_evidence(item, store) for item in view.items)
+    write_whole(out / page_path(view.student), render_student(replace(view, items=items)))
+    return line_of(view)
+
+
+def _json(shown: ClassResults) -> Iterator[str]:
+    def results() -> Iterator[TeamResult]:
+        return (team for result in shown.results for team in result.teams.values())
+
     return grades_json(
-        shown.rows,
-        [team.marksheet for team in teams],
+        shown.rows.values(),
+        (team.marksheet for team in results()),
         course_title=shown.course.title,
-        snapshots=[team.snapshot for team in teams],
-        examinations=[team.examination for team in teams if team.examination],
+        snapshots=(team.snapshot for team in results()),
+        examinations=(team.examination for team in results() if team.examination),
     )
 
 
 def _student_view(shown: ClassResults, student: Student) -> StudentView:
-    items = [
-        _assignment_view(result, team)
-        for result in shown.results
-        for team in result.teams
-        if team.snapshot.team == student.team
-    ]
     return StudentView(
         student=student.student,
         course_title=shown.course.title,
         term=shown.course.term,
-        items=tuple(items),
-        grade=next((row for row in shown.rows if row.student == student.student), None),
+        items=tuple(
+            _assignment_view(result, team)
+            for result in shown.results
+            if (team := result.teams.get(student.team)) is not None
+        ),
+        grade=shown.rows.get(student.student),
     )
 
 

@@ -111,7 +111,7 @@ def _section(view: AssignmentView, *, anchor: str) -> Section:
         late=_late(view),
         checks=checks_of(view),
         evidence=shown_evidence(view, prefix=anchor),
-        command=command(view),
+        command=command(assignment=view.assignment.id, team=sheet.team),
         reproduction=_reproduction(view),
     )
 

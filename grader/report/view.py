@@ -59,16 +59,6 @@ class StudentView:
     final: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class OverviewView:
-    """The class. The views of the students need no artifacts here."""
-
-    course_title: str
-    term: str = ""
-    students: tuple[StudentView, ...]
-    final: bool = False
-
-
 def page_path(student: str) -> str:
     """Where a student's report lies, relative to the overview: a safe file name in the folder `students`."""
     return f"students/{quote(student, safe='')}.html"

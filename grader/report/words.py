@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from types import MappingProxyType
 
 from grader.forges.records import OWN_SERVER
@@ -54,8 +55,13 @@ _DECISIONS = MappingProxyType(
 
 def decision_said(snapshot: Snapshot) -> Said:
     """How the commit was found, with the instant that this is about by its right name."""
-    said = _DECISIONS[snapshot.evidence.decision]
-    return Said(said.tone, said.words.replace("DEADLINE", LATE if snapshot.days_late else ON_TIME))
+    return _decision_said(snapshot.evidence.decision, LATE if snapshot.days_late else ON_TIME)
+
+
+@cache
+def _decision_said(decision: Decision, instant: str) -> Said:
+    said = _DECISIONS[decision]
+    return Said(said.tone, said.words.replace("DEADLINE", instant))
 
 
 NO_EVIDENCE = "none"

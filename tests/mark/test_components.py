@@ -9,7 +9,7 @@ from grader.mark.components import component_marks, how_summed, summed
 from grader.mark.gradebook import gradebook
 from grader.records import CellState
 
-from .examples import course, given_mark, roster, sheet, student
+from .examples import A1, course, given_mark, roster, sheet, student
 
 RUBRIC = Rubric(
     assignment="exam",
@@ -34,7 +34,7 @@ def cell(*given_points, component="exam", state=CellState.MARK):
     (row,) = gradebook(
         course=course(),
         roster=roster(student("lin")),
-        marksheets={("lin", found.assignment): found for found in (sheet(80),)},
+        sheet_of=lambda _, item: {A1: sheet(80)}.get(item),
         exam=marks["exam"],
         project=marks["project"],
         rubrics={component: RUBRIC},

@@ -22,7 +22,12 @@ from .examples import (
 def working(marksheet, **changes):
     sources = {"exam": {"lin": given_mark("60.25")}, "project": {"lin": given_mark(27, out_of=30)}} | changes
     sheets = {("lin", A1): marksheet}
-    (row,) = gradebook(course=course(), roster=roster(student("lin")), marksheets=sheets, **sources)
+    (row,) = gradebook(
+        course=course(),
+        roster=roster(student("lin")),
+        sheet_of=lambda *key: sheets.get(key),
+        **sources,
+    )
     return explain_grade(row, sheets)
 
 

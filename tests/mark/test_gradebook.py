@@ -17,14 +17,16 @@ LIN = student("lin")
 
 
 def rows(*students, marksheets=None, exam=None, project=None, items=None, of=None):
-    return gradebook(
+    sheets = {(found.team, found.assignment): found for found in marksheets or ()}
+    found = gradebook(
         course=of or course(),
         roster=roster(*(students or (LIN,))),
-        marksheets={(found.team, found.assignment): found for found in marksheets or ()},
+        sheet_of=lambda *key: sheets.get(key),
         exam={"lin": given_mark(60)} if exam is None else exam,
         project={"lin": given_mark(90)} if project is None else project,
         items=items or {},
     )
+    return tuple(found)
 
 
 def row(*arguments, **changes):

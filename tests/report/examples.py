@@ -1,5 +1,6 @@
 """Realistic records for the pages: one assignment on VAEs, submissions of every kind, a class of any size."""
 
+from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
@@ -23,7 +24,9 @@ from grader.records import (
     Snapshot,
     Status,
 )
-from grader.report.view import AssignmentView, OverviewView, StudentView
+from grader.report.lines import line_of
+from grader.report.overview import OverviewView, render_overview
+from grader.report.view import AssignmentView, StudentView
 
 A3 = "a3_variational_and_diffusion_models"
 COMMIT = "9f2c41d07be5a6630f1c9d1f5f0b7a2e4c8d6b13"
@@ -389,10 +392,30 @@ ANIMALS = (
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class ShownClass:
+    """The views of a class, as they are before the page of the class takes its lines from them."""
+
+    course_title: str = "Deep Generative Models"
+    term: str = ""
+    students: tuple[StudentView, ...]
+    final: bool = False
+
+
+def overview(shown):
+    """The page of a class."""
+    view = OverviewView(
+        course_title=shown.course_title,
+        term=shown.term,
+        students=tuple(map(line_of, shown.students)),
+        final=shown.final,
+    )
+    return "".join(render_overview(view))
+
+
 def class_of(count):
     """A class with every kind of trouble in it, in the order of the roster."""
-    return OverviewView(
-        course_title="Deep Generative Models",
+    return ShownClass(
         term="Summer 2025",
         students=tuple(_member(place) for place in range(count)),
     )

@@ -1,5 +1,7 @@
 from grader.records import CellState, Decision, EvidenceLevel, Outcome, Status
-from grader.report.attention import Urgency, attention, blockers, submissions
+from grader.report.attention import Urgency
+from grader.report.lines import line_of
+from grader.report.queue import attention, blockers, submissions
 
 from .examples import (
     BROKEN,
@@ -23,7 +25,7 @@ FINE = {
 
 
 def queue(**changes):
-    groups = attention([student(items=(assignment_view(**(FINE | changes)),))])
+    groups = attention([line_of(student(items=(assignment_view(**(FINE | changes)),)))])
     return [(case.urgency, case.reasons) for group in groups for case in group.cases]
 
 
@@ -109,12 +111,12 @@ def test_the_queue_is_in_order_of_urgency():
             ),
         ),
     ]
-    assert [group.urgency for group in attention(views)] == [Urgency.OURS, Urgency.WEAK]
+    assert [group.urgency for group in attention(map(line_of, views))] == [Urgency.OURS, Urgency.WEAK]
 
 
 def test_a_team_is_one_submission_with_all_its_students():
     both = [student(student=name) for name in ("ada", "bob")]
-    assert [handles for handles, _ in submissions(both)] == [("ada", "bob")]
+    assert [handles for handles, _ in submissions(map(line_of, both))] == [("ada", "bob")]
 
 
 def test_open_criteria_and_open_cells_block():
@@ -123,7 +125,7 @@ def test_open_criteria_and_open_cells_block():
         total=None,
         letter=None,
     )
-    found = {blocker.what: blocker.students for blocker in blockers([student(grade=row)])}
+    found = {blocker.what: blocker.students for blocker in blockers([line_of(student(grade=row))])}
     assert found == {
         "Variational and diffusion models, Coverage of the digit classes: could not be marked": ("otter",),
         "Variational and diffusion models, Written task: derive the bound: not yet marked": ("otter",),
@@ -132,4 +134,4 @@ def test_open_criteria_and_open_cells_block():
 
 
 def test_nothing_open_blocks_nothing():
-    assert blockers([student(items=(assignment_view(**FINE),), grade=grade())]) == ()
+    assert blockers([line_of(student(items=(assignment_view(**FINE),), grade=grade()))]) == ()

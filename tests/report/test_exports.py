@@ -90,7 +90,7 @@ def test_commas_quotes_and_lines_survive():
 
 def test_json_has_a_schema_and_points_that_nobody_rounds():
     value = json.loads(
-        grades_json([grade()], [marksheet()], course_title="Deep Generative Models", final=True)
+        "".join(grades_json([grade()], [marksheet()], course_title="Deep Generative Models", final=True))
     )
     assert value["schema"] == "grader.grades/1"
     assert value["final"] is True
@@ -99,25 +99,30 @@ def test_json_has_a_schema_and_points_that_nobody_rounds():
 
 
 def test_json_holds_every_record_that_it_is_given():
-    value = json.loads(grades_json([grade()], snapshots=[snapshot()], examinations=[examination()]))
+    value = json.loads("".join(grades_json([grade()], snapshots=[snapshot()], examinations=[examination()])))
     assert value["snapshots"][0]["evidence"]["deadline_text"] == evidence().deadline_text
     assert value["examinations"][0]["key"] == examination().key
 
 
 def test_a_marksheet_of_several_students_is_there_once():
-    assert len(json.loads(grades_json([], [marksheet(), marksheet()]))["marksheets"]) == 1
+    assert len(json.loads("".join(grades_json([], [marksheet(), marksheet()])))["marksheets"]) == 1
 
 
 def test_json_is_ascii_and_stable():
-    made = grades_json([grade(flags=("\u202eétat\x1b",))])
+    made = "".join(grades_json([grade(flags=("\u202eétat\x1b",))]))
     assert made.isascii()
-    assert made == grades_json([grade(flags=("\u202eétat\x1b",))])
+    assert made == "".join(grades_json([grade(flags=("\u202eétat\x1b",))]))
+
+
+def test_json_piece_by_piece_is_json_written_whole():
+    made = "".join(grades_json([grade(), grade(student="b")], [marksheet()], course_title="“DGM”"))
+    assert made == json.dumps(json.loads(made), ensure_ascii=True, indent=1) + "\n"
 
 
 def test_a_figure_that_is_not_finite_becomes_null():
     wild = MARKS[2].model_copy(
         update={"measurement": Measurement(name="m", value=float("nan"), unit="", n=1)}
     )
-    value = json.loads(marksheets_json([marksheet(marks=(wild,))]))
+    value = json.loads("".join(marksheets_json([marksheet(marks=(wild,))])))
     assert value["schema"] == "grader.marksheets/1"
     assert value["marksheets"][0]["marks"][0]["measurement"]["value"] is None

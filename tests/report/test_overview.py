@@ -4,24 +4,24 @@ from decimal import Decimal
 import pytest
 
 from grader.records import CellState
-from grader.report.overview import render_overview, student_href
-from grader.report.view import OverviewView, page_path
+from grader.report.overview import student_href
+from grader.report.view import page_path
 
-from .examples import A3, assignment_view, cell, class_of, closed, grade, student
+from .examples import A3, ShownClass, assignment_view, cell, class_of, closed, grade, overview, student
 from .reading import Page, assert_accessible, assert_inert
 
 
 def text_of(view):
-    return " ".join(Page(render_overview(view)).text.split())
+    return " ".join(Page(overview(view)).text.split())
 
 
 def one(**changes):
-    return OverviewView(course_title="DGM", students=(student(**changes),))
+    return ShownClass(students=(student(**changes),))
 
 
 @pytest.mark.parametrize("count", [0, 1, 9, 24])
 def test_a_class_of_any_size_is_accessible_and_inert(count):
-    page = render_overview(class_of(count))
+    page = overview(class_of(count))
     assert_accessible(page)
     assert_inert(page)
 
@@ -33,12 +33,12 @@ def test_an_empty_class_says_that_nobody_need_look():
 
 
 def test_same_class_same_bytes():
-    assert render_overview(class_of(12)) == render_overview(class_of(12))
+    assert overview(class_of(12)) == overview(class_of(12))
 
 
 def test_every_student_is_linked_from_every_matrix():
     view = class_of(12)
-    links = [a["href"] for a in Page(render_overview(view)).all("a")]
+    links = [a["href"] for a in Page(overview(view)).all("a")]
     assert all(links.count(student_href(s.student)) >= 2 for s in view.students)
 
 
@@ -85,7 +85,7 @@ def test_the_matrix_has_an_icon_and_words_for_every_mark():
 
 
 def test_a_class_of_nine_has_no_histogram_and_a_class_of_ten_has():
-    few, enough = (render_overview(class_of(count)) for count in (9, 10))
+    few, enough = (overview(class_of(count)) for count in (9, 10))
     assert 'class="column"' not in few
     assert "too few to draw" in few
     assert 'class="column"' in enough
@@ -120,7 +120,7 @@ def test_a_histogram_of_final_marks_needs_ten_of_them():
         )
         for n in range(10)
     )
-    full = OverviewView(course_title="DGM", students=done)
+    full = ShownClass(students=done)
     assert "Final marks of the class" in text_of(full)
     assert "Final marks of the class" not in text_of(replace(full, students=done[:9]))
 
@@ -137,16 +137,14 @@ def test_a_class_without_grades_has_no_gradebook():
 
 
 def test_a_student_without_a_grade_is_in_the_gradebook_all_the_same():
-    view = OverviewView(
-        course_title="DGM", students=(student(grade=grade()), student(student="new", items=()))
-    )
+    view = ShownClass(students=(student(grade=grade()), student(student="new", items=())))
     assert "new" in text_of(view)
     assert "no entry" in text_of(view)
 
 
 def test_a_group_is_one_submission_with_several_students():
     pair = tuple(student(student=name, items=(assignment_view(),)) for name in ("ada", "bob"))
-    text = text_of(OverviewView(course_title="DGM", students=pair))
+    text = text_of(ShownClass(students=pair))
     assert "Students 2 1 submission, 0 without a commit" in text
     assert "ada, bob" in text
 

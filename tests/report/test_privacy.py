@@ -8,8 +8,9 @@ from pydantic import BaseModel
 
 from grader.course.model import Component, Components, Course, LetterScale, Roster, Student
 from grader.records import Team
+from grader.report.overview import OverviewView
 from grader.report.publish import AssignmentResults, ClassResults, TeamResult, publish
-from grader.report.view import OverviewView, StudentView
+from grader.report.view import StudentView
 from grader.store import Store
 
 from .examples import A3, ASSIGNMENT, BANDS, RUBRIC, class_of, examination
@@ -52,24 +53,24 @@ def course():
 
 def published(folder):
     view = class_of(6)
-    teams = [
-        TeamResult(
+    teams = {
+        s.student: TeamResult(
             snapshot=s.items[0].snapshot, examination=s.items[0].examination, marksheet=s.items[0].marksheet
         )
         for s in view.students
-    ]
+    }
     results = AssignmentResults(
         assignment=ASSIGNMENT,
         rubric=RUBRIC,
         bands=BANDS,
         reference=examination(team="reference"),
-        teams=tuple(teams),
+        teams=teams,
     )
     shown = ClassResults(
         course=course(),
         roster=roster([s.student for s in view.students]),
         results=(results,),
-        rows=tuple(s.grade for s in view.students),
+        rows={s.student: s.grade for s in view.students if s.grade},
     )
     publish(shown, store=Store(folder / "state"), out=folder / "out")
     return {
