@@ -10,7 +10,7 @@ from pathlib import Path
 from grader.errors import SandboxError
 
 _SHARED = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset", "dxg")
-_LIBRARIES = ("/usr/local/nvidia/lib64", "/usr/lib/wsl/lib")
+LIBRARIES = ("/usr/local/nvidia/lib", "/usr/local/nvidia/lib64", "/usr/lib/wsl/lib")
 """Where containers and WSL put the driver's libraries, outside the loader's cache."""
 
 
@@ -37,9 +37,9 @@ def device_arguments(device: str, devices: Path = Path("/dev")) -> list[str]:
     return [*_bind(nodes, devices), "--ro-bind", "/sys", "/sys"]
 
 
-def driver_libraries(device: str) -> tuple[str, ...]:
+def driver_libraries(device: str, folders: Iterable[str] = LIBRARIES) -> tuple[str, ...]:
     """Folders for LD_LIBRARY_PATH where the driver's libraries are not in the loader's cache."""
-    return () if device == "cpu" else tuple(folder for folder in _LIBRARIES if Path(folder).is_dir())
+    return () if device == "cpu" else tuple(folder for folder in folders if Path(folder).is_dir())
 
 
 def _chosen(device: str, devices: Path) -> list[Path]:

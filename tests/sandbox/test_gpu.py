@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from grader.errors import SandboxError
-from grader.sandbox.gpu import device_arguments, driver_libraries, list_gpus
+from grader.sandbox.gpu import LIBRARIES, device_arguments, driver_libraries, list_gpus
 
 
 @pytest.fixture
@@ -59,6 +59,14 @@ def test_without_any_gpu_the_message_says_so(tmp_path):
 def test_gpus_are_listed_by_number(devices):
     (devices / "nvidia10").touch()
     assert list_gpus(devices) == (0, 1, 10)
+
+
+def test_the_drivers_libraries_are_looked_for_where_containers_put_them(tmp_path):
+    """NVIDIA's images search both; some hosts mount only one of them."""
+    assert {"/usr/local/nvidia/lib", "/usr/local/nvidia/lib64"} <= set(LIBRARIES)
+    there, absent = tmp_path / "lib", tmp_path / "lib64"
+    there.mkdir()
+    assert driver_libraries("cuda:0", (str(absent), str(there))) == (str(there),)
 
 
 def test_the_cpu_needs_no_driver():
