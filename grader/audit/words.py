@@ -52,9 +52,17 @@ _LOG_OF_A_REPOSITORY = Weight(
 """What a push record is worth that no forge made."""
 
 
+_NOT_READ = Weight(
+    "What was seen before the deadline, if anything, is listed above; the rule waits for a look after it.",
+    "Which commit counts. `grader collect` looks again once the repository can be read; then audit again.",
+)
+
+
 def weight_of(dossier: Dossier) -> Weight:
     """What the evidence for a team's commit is worth."""
     evidence = dossier.shown.evidence
+    if evidence.decision is Decision.UNREACHABLE and not dossier.problem:
+        return _NOT_READ
     return _LOG_OF_A_REPOSITORY if rests_on_own_log(evidence) else WEIGHTS[evidence.level]
 
 

@@ -155,6 +155,7 @@ def test_why_nothing_could_be_read_is_told_once_on_the_page_of_the_team():
     )  # the decision in four words, and the reason
     assert sheet_of(source).count("nobody loses marks") == 1
     assert "Because" not in sheet_of(source)
+    assert "`grader collect` looks again once the repository can be read" in sheet_of(source)
 
 
 def test_looks_that_had_no_answer_are_told_with_their_distance_from_the_deadline():
