@@ -11,8 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.attacks.attack import Finding, Result
+from grader.attacks.known import IN_TIER_C
 from grader.attacks.suite import Report
 
+_MEANT_TO_STOP_IT = {False: "meant to stop it", True: "what stops it in tiers A and B"}
+"""By whether the sandbox is degraded; there, what stops it is Landlock, the filter of calls or nothing."""
+_KNOWN = "what is known of tier C is that it gets "
 _STYLE = {Result.CONTAINED: "green", Result.ESCAPED: "bold red", Result.NOT_TRIED: "yellow"}
 
 
@@ -52,8 +56,10 @@ def show(reports: Sequence[Report], console: Console) -> None:
         console.print(_table(report))
         for finding in report.findings:
             if finding.verdict.result is not Result.CONTAINED:
-                console.print(_warning(finding))
+                console.print(_warning(finding, report))
         console.print(Text(summary(report)))
+        if report.is_degraded:
+            console.print(Text(_about_tier_c(report)))
 
 
 def as_json(reports: Sequence[Report], machine: Machine) -> str:
@@ -63,7 +69,11 @@ def as_json(reports: Sequence[Report], machine: Machine) -> str:
             "machine": {"kernel": machine.kernel, "cpus": machine.cpus, "user": machine.user},
             "all_contained": all_contained(reports),
             "sandboxes": [
-                {"sandbox": report.sandbox, "attacks": [_as_dict(finding) for finding in report.findings]}
+                {
+                    "sandbox": report.sandbox,
+                    "is_degraded": report.is_degraded,
+                    "attacks": [_as_dict(finding, report) for finding in report.findings],
+                }
                 for report in reports
             ],
         },
@@ -77,10 +87,11 @@ def as_markdown(reports: Sequence[Report], machine: Machine) -> str:
     for report in reports:
         rows = [f"## {report.sandbox}, {machine.user}", "", f"{summary(report)}.", ""]
         rows += [
-            "| attack | tried | what happened | meant to stop it | proved by | s |",
+            f"| attack | tried | what happened | {_MEANT_TO_STOP_IT[report.is_degraded]} | proved by | s |",
             "|---|---|---|---|---|---|",
         ]
-        rows += [_markdown_row(finding) for finding in report.findings]
+        rows += [_markdown_row(finding, report) for finding in report.findings]
+        rows += ["", _about_tier_c(report)] if report.is_degraded else []
         parts.append("\n".join(rows))
     return "\n\n".join(parts) + "\n"
 
@@ -92,7 +103,7 @@ def _table(report: Report) -> Table:
         "tried": {"overflow": "fold", "ratio": 6},
         "result": {"no_wrap": True, "min_width": 9},
         "what happened": {"overflow": "fold", "ratio": 5},
-        "meant to stop it": {"overflow": "fold", "ratio": 4},
+        _MEANT_TO_STOP_IT[report.is_degraded]: {"overflow": "fold", "ratio": 4},
         "s": {"justify": "right", "no_wrap": True},
     }.items():
         table.add_column(name, **options)  # type: ignore[arg-type]
@@ -105,13 +116,29 @@ def _table(report: Report) -> Table:
     return table
 
 
-def _warning(finding: Finding) -> Text:
+def _warning(finding: Finding, report: Report) -> Text:
     verdict = finding.verdict
-    told = f"{verdict.result.upper()}: {finding.attack.id}: {verdict.what_happened}"
+    known = f"; {_KNOWN}{known}" if (known := _known(finding, report)) else ""
+    told = f"{verdict.result.upper()}: {finding.attack.id}: {verdict.what_happened}{known}"
     return Text(told, style=_STYLE[verdict.result])
 
 
-def _as_dict(finding: Finding) -> dict[str, object]:
+def _known(finding: Finding, report: Report) -> str:
+    """What an attack that was not contained is known to get; empty where that would be news."""
+    escaped = finding.verdict.result is Result.ESCAPED
+    return IN_TIER_C.get(finding.attack.id, "") if report.is_degraded and escaped else ""
+
+
+def _about_tier_c(report: Report) -> str:
+    """What to do with the findings of a sandbox that does not contain everything."""
+    escaped = [finding for finding in report.findings if finding.verdict.result is Result.ESCAPED]
+    news = [finding.attack.id for finding in escaped if not _known(finding, report)]
+    if news:
+        return f"Not known of tier C, and for the grader's makers to hear of: {', '.join(news)}."
+    return "All that was not contained is known of tier C and stands in docs/sandbox.md."
+
+
+def _as_dict(finding: Finding, report: Report) -> dict[str, object]:
     attack, verdict = finding.attack, finding.verdict
     return {
         "id": attack.id,
@@ -121,15 +148,17 @@ def _as_dict(finding: Finding) -> dict[str, object]:
         "what_happened": verdict.what_happened,
         "meant_to_stop_it": attack.barrier,
         "positive_control": attack.control or None,
+        "known_of_tier_c": _known(finding, report) or None,
         "wall_s": round(finding.wall_s, 3),
     }
 
 
-def _markdown_row(finding: Finding) -> str:
+def _markdown_row(finding: Finding, report: Report) -> str:
     attack, verdict = finding.attack, finding.verdict
     happened = _shortened(verdict.what_happened)
     if verdict.result is not Result.CONTAINED:
-        happened = f"**{verdict.result}**: {happened}"
+        known = f"; {_KNOWN}{known}" if (known := _known(finding, report)) else ""
+        happened = f"**{verdict.result}**: {happened}{known}"
     cells = (
         attack.id,
         attack.tried,

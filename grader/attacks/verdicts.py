@@ -107,9 +107,8 @@ def ended_at(*limits: Limit) -> Judge:
             )
         expected = " or ".join(limits)
         how = f"by {ending.limit}" if ending.limit else f"with exit code {ending.exit_code}"
-        return Verdict(
-            Result.ESCAPED, f"ended {how}, not at the limit of {expected}; {_shortened(evidence.answer)}"
-        )
+        said = "" if evidence.answer is None else f"; {_shortened(evidence.answer)}"
+        return Verdict(Result.ESCAPED, f"ended {how}, not at the limit of {expected}{said}")
 
     return verdict
 

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -53,6 +54,13 @@ def test_the_table_says_what_was_tried_and_repeats_what_did_not_hold():
     assert "a box: 1 contained, 1 escaped; 0 without a positive control; 0 s" in text
 
 
+def test_of_a_degraded_sandbox_what_is_news_is_told_apart_from_what_is_known():
+    escaped = replace(report(Result.ESCAPED), is_degraded=True)
+    assert f"Not known of tier C, and for the grader's makers to hear of: {ATTACKS[0].id}." in shown(escaped)
+    assert "what stops it in tiers A and B" in table.as_markdown([escaped], MACHINE)
+    assert "known" not in shown(report(Result.ESCAPED))
+
+
 def test_what_a_program_said_is_no_markup():
     assert "[bold]x[/bold]" in shown(report(Result.CONTAINED, said="[bold]x[/bold]"))
 
@@ -70,6 +78,7 @@ def test_other_programs_get_everything():
         "what_happened": "all refused: EPERM",
         "meant_to_stop_it": ATTACKS[0].barrier,
         "positive_control": ATTACKS[0].control,
+        "known_of_tier_c": None,
         "wall_s": 0.25,
     }
 

@@ -1,22 +1,20 @@
 """What tier C does and does not contain, of the attacks that leave their session alive: exactly these."""
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
 from grader.attacks.attack import Result
 from grader.attacks.catalogue import ATTACKS, named
+from grader.attacks.known import IN_TIER_C
 from grader.attacks.suite import run
 from grader.commands.doctor import doctor
 from grader.sandbox.choose import try_landlock
 
 pytestmark = pytest.mark.sandbox
 
-GETS_OUT = {
-    "reading/system-files": "sizes of /etc/passwd and others",
-    "reading/grader-source": "that there is such a folder, nothing of what it holds",
-    "signals/others": "a descriptor of the grader's process, through which nothing can be sent",
-}
-"""Attack -> what it gets in a session without namespaces; docs/sandbox.md says the same."""
+ALONE = {attack.id for attack in ATTACKS if attack.is_alone}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -30,7 +28,7 @@ def test_tier_c_contains_all_quiet_attacks_but_those_that_the_documentation_name
     report = run("landlock", attacks=[attack for attack in ATTACKS if not attack.is_alone])
     assert report.sandbox == "landlock (tier C: degraded)"
     loose = {f.attack.id: f for f in report.findings if f.verdict.result is not Result.CONTAINED}
-    assert loose.keys() == GETS_OUT.keys(), {name: f.verdict for name, f in loose.items()}
+    assert loose.keys() == IN_TIER_C.keys() - ALONE, {name: f.verdict for name, f in loose.items()}
     assert {finding.verdict.result for finding in loose.values()} == {Result.ESCAPED}
 
 
@@ -43,4 +41,13 @@ def test_daemons_and_process_bombs_are_contained_in_tier_c():
 def test_the_doctor_is_not_content_with_tier_c():
     result = CliRunner().invoke(doctor, ["--attack", "--sandbox", "landlock", "--only", "signals/others"])
     assert result.exit_code == 1, result.output
-    assert "ESCAPED: signals/others" in result.output
+    said = " ".join(result.output.split())
+    assert "ESCAPED: signals/others: not refused: pidfd; what is known of tier C is that it gets" in said
+    assert "meant to stop it" not in said, "there is no namespace in tier C"
+    assert "All that was not contained is known of tier C and stands in docs/sandbox.md." in said
+
+
+def test_the_documentation_names_what_tier_c_does_not_contain():
+    text = (Path(__file__).parents[2] / "docs/sandbox.md").read_text(encoding="utf-8")
+    section = text.split("\n## Tier C")[1].split("\n## ")[0]
+    assert {line.split("`")[1] for line in section.splitlines() if line.startswith("| `")} == IN_TIER_C.keys()
