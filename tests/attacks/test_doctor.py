@@ -58,7 +58,7 @@ def test_of_a_degraded_sandbox_what_is_news_is_told_apart_from_what_is_known():
     escaped = replace(report(Result.ESCAPED), is_degraded=True)
     assert f"Not known of tier C, and for the grader's makers to hear of: {ATTACKS[0].id}." in shown(escaped)
     assert "what stops it in tiers A and B" in table.as_markdown([escaped], MACHINE)
-    assert "known" not in shown(report(Result.ESCAPED))
+    assert "tier C" not in shown(report(Result.ESCAPED))
 
 
 def test_what_a_program_said_is_no_markup():
