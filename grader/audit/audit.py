@@ -3,7 +3,7 @@
 No server is asked and no lock is taken, so an audit can be made while another run grades.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from grader.collect.ledger import NO_ROUND, Ledger, Round
 from grader.collect.mirror import Mirror
 from grader.collecting import collector_of
 from grader.course.instants import deadline_text, wall_clock_to_epoch
-from grader.course.model import Assignment
+from grader.course.model import Assignment, Roster
 from grader.errors import GraderError
 from grader.kept import read_collected
 from grader.records import Snapshot, Team
@@ -82,12 +82,27 @@ def _roots(run: Run) -> Path | None:
 
 def _dossiers(run: Run, assignment: Assignment, teams: Sequence[Team]) -> tuple[Dossier, ...]:
     """Several teams at a time, because most of the time git is waited for; the order of the teams is kept."""
-    collector = collector_of(run)
+    collector, addresses = collector_of(run), _addresses(run.roster)
     with ThreadPoolExecutor(max_workers=run.tree.course.collect.workers) as pool:
-        return tuple(pool.map(lambda team: _dossier(run, collector, team, assignment), teams))
+        return tuple(
+            pool.map(
+                lambda team: _dossier(run, collector, team, assignment, addresses.get(team.id, {})), teams
+            )
+        )
 
 
-def _dossier(run: Run, collector: Collector, team: Team, assignment: Assignment) -> Dossier:
+def _addresses(roster: Roster) -> dict[str, dict[str, str]]:
+    """Team → e-mail address → student; once for the class, and not once for every team."""
+    found: dict[str, dict[str, str]] = {}
+    for one in roster.students:
+        if one.email:
+            found.setdefault(one.team, {})[one.email] = one.student
+    return found
+
+
+def _dossier(
+    run: Run, collector: Collector, team: Team, assignment: Assignment, addresses: Mapping[str, str]
+) -> Dossier:
     """One team; its trouble (a damaged mirror, a file that nobody foresaw) stops nobody."""
     graded = _graded(run, team, assignment)
     try:
@@ -98,7 +113,7 @@ def _dossier(run: Run, collector: Collector, team: Team, assignment: Assignment)
             collector.keys(),
             zone=run.tree.course.time_zone,
             now=run.clock(),
-            addresses={one.email: one.student for one in run.roster.students if one.email},
+            addresses=addresses,
         )
         return dossier(study, graded, beside, now=run.clock())
     except (GraderError, ValueError, LookupError, OSError, RecursionError, MemoryError) as error:
