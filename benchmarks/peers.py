@@ -13,7 +13,8 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -58,17 +59,18 @@ def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=COUNT, help=f"honest submissions, at most {COUNT}")
     parser.add_argument("--out", type=Path, help="where the report goes; by default only to stdout")
     parser.add_argument("--environments", type=Path, default=Path(".peers"))
+    parser.add_argument("--only", nargs="+", metavar="WHO", help="costs of these alone: warm, nbgrader, ...")
     parser.add_argument("--no-exploits", action="store_true", help="costs alone")
     parser.add_argument("--no-costs", action="store_true", help="exploits alone")
     return parser.parse_args(argv)
 
 
 def _run(options: argparse.Namespace, scratch: Path) -> int:
-    pythons = {peer: python_of(peer, options.environments) for peer in PINS}
     before, submissions = os.getloadavg(), honest(min(options.runs, COUNT))
-    costs = [] if options.no_costs else _costs(scratch, pythons, submissions)
+    only = options.only or []
+    costs = [] if options.no_costs else _costs(scratch, options.environments, only, submissions)
     _say("\n".join(cost_table(costs)))
-    falls = {} if options.no_exploits else _falls(scratch, pythons)
+    falls = {} if options.no_exploits or only else _falls(scratch, options.environments)
     wrong = [line for cost in costs if cost.marks is not None for line in disagreements(cost, submissions)]
     report = "\n".join(_report(options, before, costs, falls, wrong)) + "\n"
     print(report)
@@ -77,23 +79,27 @@ def _run(options: argparse.Namespace, scratch: Path) -> int:
     return 1 if wrong else 0
 
 
-def _costs(scratch: Path, pythons: dict[str, Path], submissions: Sequence[Submission]) -> list[Cost]:
-    found = []
-    for sandbox in our_form.sandboxes():
-        _say(f"ours, {sandbox}")
-        found.append(our_cost(scratch / f"ours-{sandbox}", sandbox, submissions))
-    _say("nbgrader")
-    found.append(nbgrader_cost(scratch / "nbgrader", pythons["nbgrader"], submissions))
-    _say("otter")
-    found.append(otter_cost(scratch / "otter", pythons["otter"], submissions))
-    _say("controls")
-    return found + control_costs(scratch / "controls", pythons["nbgrader"], submissions)
+def _costs(scratch: Path, environments: Path, only: Sequence[str], runs: Sequence[Submission]) -> list[Cost]:
+    """One after the other; a peer is installed where it is asked for."""
+    measured: dict[str, Callable[[Path], Cost | list[Cost]]] = {
+        box: partial(our_cost, sandbox=box, submissions=runs) for box in our_form.sandboxes()
+    }
+    measured["nbgrader"] = lambda at: nbgrader_cost(at, python_of("nbgrader", environments), runs)
+    measured["otter"] = lambda at: otter_cost(at, python_of("otter", environments), runs)
+    measured["controls"] = lambda at: control_costs(at, python_of("nbgrader", environments), runs)
+    found: list[Cost] = []
+    for name, measure in measured.items():
+        if not only or name in only:
+            _say(name)
+            cost = measure(scratch / name)
+            found += cost if isinstance(cost, list) else [cost]
+    return found
 
 
-def _falls(scratch: Path, pythons: dict[str, Path]) -> dict[str, dict[str, Fall]]:
+def _falls(scratch: Path, environments: Path) -> dict[str, dict[str, Fall]]:
     found = {
-        "nbgrader": nbgrader_falls(scratch / "nbgrader-falls", pythons["nbgrader"], _say),
-        "otter": otter_falls(scratch / "otter-falls", pythons["otter"], _say),
+        "nbgrader": nbgrader_falls(scratch / "nbgrader-falls", python_of("nbgrader", environments), _say),
+        "otter": otter_falls(scratch / "otter-falls", python_of("otter", environments), _say),
     }
     for sandbox in our_form.sandboxes():
         found[f"ours, {sandbox}"] = our_falls(scratch / f"falls-{sandbox}", sandbox, _say)
@@ -109,7 +115,8 @@ def _report(
 ) -> list[str]:
     count = min(options.runs, COUNT)
     lines = ["# Costs and falls beside nbgrader and otter", ""]
-    lines += machine_lines(f"python benchmarks/peers.py --runs {options.runs}")
+    asked = f" --only {' '.join(options.only)}" if options.only else ""
+    lines += machine_lines(f"python benchmarks/peers.py --runs {options.runs}{asked}")
     loads = f"load {before[0]:.1f} before, {os.getloadavg()[0]:.1f} after"
     pins = ", ".join((TORCH, *(pin for pins in PINS.values() for pin in pins[:1])))
     lines += ["", f"{platform.system()} {platform.release()}; {loads}; grader {__version__}, {pins}."]

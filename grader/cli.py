@@ -28,6 +28,7 @@ from grader.commands.options import (
     OUR_FAILURE,
     PERSON_NEEDED,
     course_option,
+    importing,
     reported,
     sandbox_option,
     scale_option,
@@ -76,10 +77,11 @@ def grade(assignments: tuple[str, ...], only: tuple[str, ...], **options: Any) -
     Stopped at any moment, the same command goes on where it was. While a class is graded, the same command
     with --only has that run grade these teams before everything else. Example: grader grade a3 --only t7
     """
-    from grader.commands.grading import graded
-    from grader.display import Display, marksheets_text
-    from grader.report.exports import marksheets_json
-    from grader.sandbox.choose import choose
+    with importing():
+        from grader.commands.grading import graded
+        from grader.display import Display, marksheets_text
+        from grader.report.exports import marksheets_json
+        from grader.sandbox.choose import choose
 
     run = opened_run(**options)
     ids = [run.tree.assignment(name).id for name in assignments]
