@@ -13,7 +13,8 @@ CLASS_COLUMNS = (
     "examine, ms CPU each",
     "mark and report, ms CPU each",
     "peak memory, MiB",
-    "coordinator, MiB",
+    "coordinator up to the last examination, MiB",
+    "coordinator at marks and reports, MiB",
     "state, KiB each",
     "files each",
 )
@@ -63,7 +64,7 @@ def _class_line(run: Graded) -> str:
     cells = [f"{run.teams:,}", f"{run.wall_s:.0f}", f"{1000 * run.wall_s / run.teams:.0f}"]
     cells += [f"{1000 * cpu_s / run.teams:.0f}" for cpu_s in phases_cpu_s(run)]
     cells += [f"{max(sample.memory_mib for sample in run.samples):.0f}"]
-    cells += [f"{max(sample.coordinator_mib for sample in run.samples):.0f}"]
+    cells += [f"{mib:.0f}" for mib in coordinator_mib(run)]
     cells += [f"{1024 * run.state_mib / run.teams:.0f}", f"{run.files / run.teams:.1f}"]
     return f"| {' | '.join(cells)} |"
 
@@ -74,6 +75,14 @@ def phases_cpu_s(run: Graded) -> tuple[float, float, float]:
     last = max(sample.examined for sample in run.samples)
     examined = next(sample.cpu_s for sample in run.samples if sample.examined == last)
     return collected, examined - collected, run.samples[-1].cpu_s - examined
+
+
+def coordinator_mib(run: Graded) -> tuple[float, float]:
+    """Most that the coordinator held up to the last examination, and from then on."""
+    last = max(sample.examined for sample in run.samples)
+    before = [sample.coordinator_mib for sample in run.samples if sample.examined < last]
+    after = [sample.coordinator_mib for sample in run.samples if sample.examined == last]
+    return max(before, default=0.0), max(after)
 
 
 def window_table(run: Graded, windows: int = 10) -> list[str]:

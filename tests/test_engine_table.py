@@ -33,7 +33,7 @@ def run(tables):
     ]
     samples += [
         tables.Sample(
-            wall_s=205, cpu_s=305, memory_mib=150, coordinator_mib=100, collected=1000, examined=1000
+            wall_s=205, cpu_s=305, memory_mib=150, coordinator_mib=130, collected=1000, examined=1000
         )
     ]
     return tables.Graded(teams=1000, wall_s=205, samples=tuple(samples), state_mib=10, files=14_000)
@@ -51,7 +51,13 @@ def test_every_window_has_the_cost_of_its_own_examinations(tables, run):
 
 
 def test_a_class_is_a_line(tables, run):
-    assert tables.class_table([run])[-1] == "| 1,000 | 205 | 205 | 102 | 198 | 5 | 200 | 100 | 10 | 14.0 |"
+    assert (
+        tables.class_table([run])[-1] == "| 1,000 | 205 | 205 | 102 | 198 | 5 | 200 | 100 | 130 | 10 | 14.0 |"
+    )
     report = tables.report([run], ["on a machine"])
     assert "on a machine" in report
     assert "Within the class of 1,000" in report
+
+
+def test_the_last_stage_has_memory_of_its_own(tables, run):
+    assert tables.coordinator_mib(run) == (100, 130)
