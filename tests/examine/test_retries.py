@@ -70,6 +70,13 @@ def test_a_submission_that_runs_out_of_memory_alone_as_well_has_failed():
     assert next_try(examined(Status.FAILED, OUT_OF_MEMORY), shared=False, before=(ALONE,)) is None
 
 
+def test_words_about_memory_buy_one_run_and_never_a_second():
+    printed = examined(Status.FAILED, "ValueError: out of memory, says the submission itself")
+    first = next_try(printed, shared=True, before=())
+    assert first == ALONE
+    assert next_try(printed, shared=True, before=(first,)) is None
+
+
 def test_our_trouble_after_a_try_alone_is_still_tried_once():
     produced = Produced(problem="the examining process was ended: it took too long")
     again = next_try(produced, shared=False, before=(ALONE,))
