@@ -95,10 +95,11 @@ class Observer:
         team, remote, heads = listing.team, listing.remote, listing.heads
         try:
             mirror = Mirror(self.mirrors, team.id, timeout_s=self.policy.timeout_s)
-            self._fetch_moved(mirror, remote, heads, listing.counting)
+            kept = self._fetch_moved(mirror, remote, heads, listing.counting)
         except (CollectError, OSError) as error:
             return self._unreachable(team, error)
-        return Observation(team.id, _lines(team.id, heads, listing.time), self._rescue(team, mirror, remote))
+        problem = self._rescue(team, mirror, remote, kept)
+        return Observation(team.id, _lines(team.id, heads, listing.time), problem)
 
     def _unreachable(self, team: Team, error: Exception) -> Observation:
         return Observation(team.id, (Line(team.id, UNREACHABLE, "-", self.clock()),), str(error))
@@ -119,19 +120,22 @@ class Observer:
         counting = f"refs/heads/{self.policy.branch}" if self.policy.branch else heads.default or ""
         return within_limit(heads, counting=counting), counting
 
-    def _fetch_moved(self, mirror: Mirror, remote: Remote, heads: Heads, counting: str) -> None:
+    def _fetch_moved(self, mirror: Mirror, remote: Remote, heads: Heads, counting: str) -> frozenset[str]:
+        """Fetch what the mirror lacks of the branches; the commits that it keeps now, with their history."""
         try:
             mirror.fetch(remote, heads.commits.values())
         except GitFailedError:
             if counting not in heads.commits:
                 raise
             mirror.fetch(remote, [heads.commits[counting]])  # a broken side branch must not cost the main one
+            return frozenset({heads.commits[counting]})
+        return frozenset(heads.commits.values())
 
-    def _rescue(self, team: Team, mirror: Mirror, remote: Remote) -> str | None:
+    def _rescue(self, team: Team, mirror: Mirror, remote: Remote, kept: Collection[str]) -> str | None:
         """Ask for recorded commits that a force push took away; the problem with the record file, if any."""
         try:
             pushes = push_records(self.push_records, team.id)
-            ids = [push.after for push in pushes[-RESCUE_LIMIT:] if push.after != NOTHING]
+            ids = [push.after for push in pushes[-RESCUE_LIMIT:] if push.after not in {NOTHING, *kept}]
             mirror.rescue(remote, ids)
         except (ConfigurationError, CollectError, OSError) as error:
             return str(error)

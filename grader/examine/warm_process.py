@@ -233,4 +233,6 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    os._exit(
+        main(sys.argv[1:])
+    )  # nothing is left to do; taking modules apart would take as long as importing
