@@ -4,9 +4,9 @@ A submission's own failures are never tried again. Trouble on our side is, once.
 it shared a GPU is tried once more with a GPU to itself, since a neighbour may have taken what was its own.
 
 That memory was short is known by words alone, which a submission can print as well. No figure from outside
-could refute them: an allocation may fail on a GPU of which much is free (it asked for more, or for one piece),
-and what fails between two looks of the driver is never seen. So the words are believed, and buy little: one
-run more, with the same seed, whose result takes the place of the first, be it better or worse.
+could refute them: an allocation may fail on a GPU of which much is free (it asked for more, or for one
+piece), and what fails between two looks of the driver is never seen. So the words are believed, and buy
+little: one run more, with the same seed, whose result takes the place of the first, better or worse.
 """
 
 from collections.abc import Sequence
