@@ -60,7 +60,7 @@ tree = CourseTree.open(course)
 run = Run(tree=tree, roster=tree.roster(course / "roster.csv"), store=Store(state), out=out, sandbox=sys.argv[4],
           executor=on_this_machine(2), clock=lambda: 1_760_000_000)
 (result,) = pipeline.grade(run, ["t1_toy"]).results
-found = [result.reference, *(team.examination for team in result.teams)]
+found = [result.reference, *(team.examination for team in result.teams.values())]
 sys.exit(3 if any(each.status is Status.COULD_NOT_CHECK for each in found) else 0)
 """
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 
 import pytest
 
@@ -63,9 +64,8 @@ def test_two_coordinators_share_the_work_and_publish_what_one_would(course, stat
     assert [wait_for(process) for process in both] == [0, 0]
     want = undisturbed(course, "fake")
     assert [published(state, out) for out in outs] == [want, want]
-    leases = open_leases(state, postgres_url)
-    done = [logged for logged in leases.attempts() if logged.ending is Ending.DONE]
-    leases.close()
+    with closing(open_leases(state, postgres_url)) as leases:
+        done = [logged for logged in leases.attempts() if logged.ending is Ending.DONE]
     assert len(done) == len(leases_keys(done)) == TEAMS + 1, "each was finished once"
     assert len({logged.owner for logged in done}) == 2, "and both worked"
 
@@ -82,19 +82,24 @@ def test_who_comes_while_another_sweeps_waits_a_moment_and_is_not_refused(tmp_pa
             pass
 
 
-def test_what_a_killed_coordinator_held_is_examined_by_the_other(course, state, postgres_url, tmp_path):  # noqa: F811
-    leases = open_leases(state, postgres_url)
+@pytest.fixture
+def seen(state, postgres_url):
+    """Those that the coordinators hold."""
+    with closing(open_leases(state, postgres_url)) as leases:
+        yield leases
+
+
+def test_what_a_killed_coordinator_held_is_examined_by_the_other(course, state, postgres_url, tmp_path, seen):  # noqa: F811
     dies, lives = (start(course, state, tmp_path / name, postgres_url) for name in ("out0", "out1"))
     begin(dies)
-    wait_until_somebody_has(leases, Ending.DONE)
+    wait_until_somebody_has(seen, Ending.DONE)
     begin(lives)
-    wait_until_somebody_has(leases, Ending.DONE, count=2)
+    wait_until_somebody_has(seen, Ending.DONE, count=2)
     os.kill(dies.pid, signal.SIGKILL)
     wait_for(dies)
     assert wait_for(lives) == 0
     assert published(state, tmp_path / "out1") == undisturbed(course, "fake")
-    log = leases.attempts()
-    leases.close()
+    log = seen.attempts()
     done = [logged for logged in log if logged.ending is Ending.DONE]
     assert len(done) == len(leases_keys(done)) == TEAMS + 1
     assert all(logged.ending in (Ending.DONE, Ending.LOST, Ending.RELEASED) for logged in log)
