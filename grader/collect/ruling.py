@@ -15,9 +15,11 @@ from grader.collect.ruling_words import (
     dated_on_time_seen_late,
     left_to_a_person,
     listed,
+    rewriting_flag,
     seen_late,
     shown,
     verbs,
+    what_followed,
     why_accepted,
 )
 from grader.records import Decision, Evidence, EvidenceLevel, Sighting
@@ -139,7 +141,7 @@ def _confirmed(found: Bracket, proof: Sighting) -> Ruling:
 
 def _rewritten(found: Bracket, proof: Sighting) -> Ruling:
     policy, decision = found.deadline.decisions.rewritten, Decision.REWRITTEN
-    said, heads = f"{shown(found, proof)}; the branch was rewritten afterwards, and ", found.replacing
+    said, heads = f"{shown(found, proof)}; {what_followed(found)}, and ", found.replacing
     unknown = policy == "rule" and bool(heads) and not found.state_is_known(heads)
     if policy == "person" or unknown or (policy == "claimed" and len(heads) > 1):
         why = ", and nobody looked in between" if unknown else ""
@@ -248,7 +250,7 @@ def _ruling(
     *,
     flags: tuple[str, ...] = (),
 ) -> Ruling:
-    rewritten = f"the branch was rewritten or removed after {found.when}"
+    rewritten = rewriting_flag(found)
     evidence = Evidence(
         decision=decision,
         level=level,

@@ -33,6 +33,24 @@ def seen_late(found: Bracket, proof: Sighting) -> str:
     )
 
 
+def what_followed(found: Bracket) -> str:
+    """What became of the proven commit; where our own copy is damaged, nobody is said to have done it."""
+    return "our copy lacks what it held later" if _is_lost(found) else "the branch was rewritten afterwards"
+
+
+def rewriting_flag(found: Bracket) -> str:
+    """The flag for a branch that no longer has the proven commit, by all that we know."""
+    if _is_lost(found):
+        return (
+            f"our copy lacks what the branch held after {found.when}: whether it was rewritten is not known"
+        )
+    return f"the branch was rewritten or removed after {found.when}"
+
+
+def _is_lost(found: Bracket) -> bool:
+    return found.after is not None and found.after.commit not in found.history.commits
+
+
 def why_accepted(found: Bracket) -> str:
     """Why work counts that is dated on time and was seen late."""
     if found.tolerated:

@@ -228,6 +228,15 @@ def test_of_several_newer_lines_of_work_the_explanation_speaks_in_the_plural(rep
     assert said.startswith("commit bob, commit alice are dated before the deadline but were first seen on")
 
 
+def test_where_our_copy_lacks_what_came_later_nobody_is_said_to_have_rewritten_anything(repository):
+    repository.commit("c1", T - HOUR)
+    lost = looked(repository, "c1", T + HOUR).model_copy(update={"commit": "f" * 40})
+    taken, evidence = ruled(repository, "c1", seen=[looked(repository, "c1", T - 1), lost])
+    assert (taken, evidence.decision) == ("c1", Decision.REWRITTEN)
+    assert "our copy lacks what it held later, and what it held at" in evidence.explanation
+    assert "the branch was rewritten" not in f"{evidence.explanation} {evidence.flags}"
+
+
 def in_nicknames(repository, text):
     for name, commit in repository.commits.items():
         text = text.replace(commit[:10], name)
