@@ -23,14 +23,11 @@ def check_push_records(
     files = {f"{FOLDER}/{path.name}": path for path in sorted(folder.glob("*.json")) if path.is_file()}
     wanted = {name for name in noted if teams is None or Path(name).stem in teams}
     findings = [
-        broken(f"{name} is missing, though this round noted its hash", round_number=noted[name].round)
+        broken(f"{name} is missing, though round {noted[name].round} noted its hash")
         for name in sorted(wanted - files.keys())
     ]
     findings += [
-        broken(
-            f"{name} is not the file whose hash this round noted: it was changed since",
-            round_number=noted[name].round,
-        )
+        broken(f"{name} is not the file whose hash round {noted[name].round} noted: it was changed since")
         for name, path in files.items()
         if name in noted and file_sha256(path) != noted[name].sha256
     ]

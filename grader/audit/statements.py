@@ -18,13 +18,15 @@ def proves(sound_until: int, anchors: Sequence[Anchor], *, noted: bool, complete
     said: list[str] = []
     covered = sound_until if noted else max(0, sound_until - 1)  # nothing names the last one's hash
     if covered:
+        follow = "is as it was" if covered == 1 else "follow one another as they were"
         said.append(
-            f"rounds 1 to {covered} follow one another as they were written: none was edited, removed, "
-            "swapped or put in later, unless somebody wrote all that follows anew"
+            f"{_until(covered)} {follow} written: none was edited, removed, swapped or put in later, unless "
+            "somebody wrote all that follows anew"
         )
     fixed = max((anchor.round for anchor in anchors if anchor.round <= sound_until), default=0)
     if fixed:
-        said.append(f"rounds 1 to {fixed} were not written anew either: a hash kept elsewhere fixes them")
+        was, them = ("was", "it") if fixed == 1 else ("were", "them")
+        said.append(f"{_until(fixed)} {was} not written anew either: a hash kept elsewhere fixes {them}")
     if complete:
         said.append("every commit that was seen is still here, with all its ancestors, as it was")
     return tuple(said)
@@ -54,3 +56,7 @@ def does_not_prove(rounds: int, anchors: Sequence[Anchor], *, others: int, unnot
         whose = plural(others, "other team")
         said.append(f"anything about the commits of {whose}: they are not in this folder")
     return tuple(said)
+
+
+def _until(number: int) -> str:
+    return "round 1" if number == 1 else f"rounds 1 to {number}"

@@ -79,7 +79,8 @@ def test_script_and_grader_name_a_push_record_that_was_changed_since_it_was_note
     forgive(case)
     code, said = run_script(case)
     assert (code, f"BROKEN {LINEAR}: is not the file that the ledger noted" in said) == (3, True)
-    assert findings(case) == [f"{LINEAR} is not the file whose hash this round noted: it was changed since"]
+    assert findings(case) == [f"{LINEAR} is not the file whose hash round 7 noted: it was changed since"]
+    assert verified(case)[1]["proves"][0].startswith("rounds 1 to 7 follow one another")
     edit(root / LINEAR, b"refs/heads/main", b"refs/heads/mine")
     assert grader("audit", "verify", "--course", root).exit_code == 3
 
@@ -89,7 +90,7 @@ def test_script_and_grader_name_a_push_record_that_was_noted_and_is_gone(root, c
     forgive(case)
     code, said = run_script(case)
     assert (code, f"BROKEN {LINEAR}: is missing, though the ledger noted it" in said) == (3, True)
-    assert findings(case) == [f"{LINEAR} is missing, though this round noted its hash"]
+    assert findings(case) == [f"{LINEAR} is missing, though round 7 noted its hash"]
 
 
 def test_a_push_record_that_no_round_noted_is_said_not_to_be_fixed(root, case):

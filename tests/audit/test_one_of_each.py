@@ -5,6 +5,8 @@ import subprocess
 
 import pytest
 
+from grader.audit.anchors import Anchor
+from grader.audit.statements import proves
 from tests.audit.built_class import BuiltClass, Server
 from tests.audit.evidence import grader
 from tests.audit.histories import HISTORIES
@@ -42,3 +44,10 @@ def test_no_command_about_evidence_makes_one_thing_several(one, tmp_path):
     assert [found for text in said for found in SLIP.findall(text)] == []
     assert any("1 round, " in text for text in said)
     assert any("1 bundle" in text for text in said)
+
+
+def test_what_one_round_proves_is_said_of_one_round():
+    anchor = Anchor(round=1, sha256="ab" * 32, time=None, text="posted")
+    first, second, *_ = proves(1, [anchor], noted=True, complete=True)
+    assert first.startswith("round 1 is as it was written")
+    assert second.startswith("round 1 was not written anew")
