@@ -134,8 +134,12 @@ MEMORY = (
         "fill the kernel's buffers of many sockets, which are in nobody's resident set",
         """
         kept, sent = [], 0
+        os.fork()  # one process may have too few descriptors
         while sent < 280 << 20:  # where nothing bounds it, it stops by itself, above its limit
-            kept += socket.socketpair()
+            try:
+                kept += socket.socketpair()
+            except OSError:
+                break
             for end in kept[-2:]:
                 end.setblocking(False)
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
@@ -147,7 +151,7 @@ MEMORY = (
         time.sleep(60)
         """,
         Limit.MEMORY,
-        "control group",
+        "control group; without one, the number of sockets, each of a bounded size",
         session_wall_s=6,
     ),
 )

@@ -9,6 +9,7 @@ import select
 import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from grader.errors import SandboxError
@@ -22,6 +23,7 @@ from grader.sandbox.limits import Meter
 from grader.sandbox.output import Tail
 from grader.sandbox.places import Measured, Places
 from grader.sandbox.seam import Ending, SessionSpec
+from grader.sandbox.sockets import most_held_mib
 from grader.sandbox.stage import mount_points, staged
 from grader.sandbox.tree import BUBBLEWRAP_PROCESSES, TreeMeter
 from grader.sandbox.watchdog import SessionMeter, Watchdog, Watched
@@ -165,7 +167,10 @@ def watched(
     places = Places(started.inner)
     keep.callback(places.close)
     pid = started.jail.pid
-    meter: Meter = leaf or TreeMeter(pid, places, memory_mib=spec.limits.memory_mib, ours=ours)
+    sockets_mib = partial(most_held_mib, started.inner)
+    meter: Meter = leaf or TreeMeter(
+        pid, places, memory_mib=spec.limits.memory_mib, ours=ours, sockets_mib=sockets_mib
+    )
     session = BubblewrapSession(spec, started, places=places, meter=meter)
     session.keep(keep.pop_all())
     return session

@@ -56,6 +56,9 @@ _UNIX = 1
 _DATAGRAMS = (2, 3)
 """Socket types that can send elsewhere than to the other end of their pair; AF_UNIX takes RAW as DGRAM."""
 
+_SOL_SOCKET, _SO_SNDBUF = 1, 7
+"""How much may lie in a socket: set with success and to no effect, so that their number is a bound."""
+
 _PR_SET_PDEATHSIG = 1
 """Answered with success and ignored: it could undo that a session dies with the grader."""
 
@@ -119,6 +122,12 @@ def _refuse_namespaces_and_typing(library: Any, rules: Any) -> None:
         rules.add_rule(refused, "clone", library.Arg(0, library.MASKED_EQ, bit, bit))
     rules.add_rule(
         library.ERRNO(0), "prctl", library.Arg(0, library.MASKED_EQ, 0xFFFFFFFF, _PR_SET_PDEATHSIG)
+    )
+    rules.add_rule(
+        library.ERRNO(0),
+        "setsockopt",
+        library.Arg(1, library.MASKED_EQ, 0xFFFFFFFF, _SOL_SOCKET),
+        library.Arg(2, library.MASKED_EQ, 0xFFFFFFFF, _SO_SNDBUF),
     )
     for request in TERMINAL_REQUESTS:
         rules.add_rule(refused, "ioctl", library.Arg(1, library.MASKED_EQ, 0xFFFFFFFF, request))

@@ -5,7 +5,7 @@ It sees what is there when it looks: memory is watched, not bounded; what dies b
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +35,13 @@ class TreeMeter:
     """Measures the tree below bubblewrap, in which a pid namespace keeps every descendant."""
 
     def __init__(
-        self, pid: int, places: Measured, *, memory_mib: float, ours: int = BUBBLEWRAP_PROCESSES
+        self,
+        pid: int,
+        places: Measured,
+        *,
+        memory_mib: float,
+        ours: int = BUBBLEWRAP_PROCESSES,
+        sockets_mib: Callable[[], float] = lambda: 0.0,
     ) -> None:
         """Watch the tree below `pid`.
 
@@ -44,6 +50,7 @@ class TreeMeter:
             places: the session's writable places; they live in memory.
             memory_mib: the limit; the costly exact count is made only where the cheap one is above it.
             ours: how many processes of the tree are not the worker's.
+            sockets_mib: the most that the kernel may hold for its sockets.
 
         Raises:
             SandboxError: this kernel does not list the children of a process.
@@ -55,6 +62,7 @@ class TreeMeter:
         self._limit_mib = memory_mib
         self._cpu_s = 0.0
         self._ours = ours
+        self._sockets_mib = sockets_mib
 
     def read(self) -> Reading:
         """Look at every process of the tree once."""
@@ -73,10 +81,12 @@ class TreeMeter:
         files_mib = self._places.measure().total_mib + _anonymous_files(pids)
         private_mib = sum(process.private_mib for process in processes)
         shared_mib = sum(process.shared_mib for process in processes)
-        if private_mib + shared_mib + files_mib <= self._limit_mib:
-            return private_mib + shared_mib + files_mib
+        sockets_mib = self._sockets_mib()
+        if (most_mib := private_mib + shared_mib + files_mib + sockets_mib) <= self._limit_mib:
+            return most_mib
         exact = [_proportional(process) for process in processes]
-        return sum(private for private, _ in exact) + max(files_mib, sum(shared for _, shared in exact))
+        shared_mib = max(files_mib, sum(shared for _, shared in exact))
+        return sum(private for private, _ in exact) + shared_mib + sockets_mib
 
 
 def pids_below(pid: int) -> Iterator[int]:

@@ -25,12 +25,8 @@ BACKENDS = {
     "warm": (WarmSandbox, try_warm),
 }
 QUIET = tuple(attack for attack in ATTACKS if not attack.is_alone)
-UNWATCHED = named("exhaustion/socket-buffers")
-"""Memory that a control group counts and no watchdog sees."""
 EXHAUSTION = {
-    line.name.lower(): tuple(
-        a for a in FAMILIES["exhaustion"] if a.is_alone and a.line is line and a not in UNWATCHED
-    )
+    line.name.lower(): tuple(a for a in FAMILIES["exhaustion"] if a.is_alone and a.line is line)
     for line in (Line.PROCESSES, Line.MEMORY, Line.DISK, Line.OUTPUT, Line.TIME)
 }
 
@@ -81,19 +77,11 @@ def test_attacks_that_use_the_machine_up_are_ended_at_their_limit(where, kind):
     assert_contained(where, EXHAUSTION[kind])
 
 
-@pytest.mark.sandbox
-def test_buffers_of_the_kernel_are_bounded_by_control_groups_alone(where, request):
-    if "tier B" in where.sandbox.name:
-        reason = "without a control group nothing tells how much the kernel holds for a session's sockets"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
-    assert_contained(where, UNWATCHED)
-
-
 def test_every_attack_has_a_name_of_its_own_and_is_in_one_of_the_tests_above():
     names = [attack.id for attack in ATTACKS]
     assert len(set(names)) == len(names) >= 70
     alone = [a for f in FAMILIES if f != "exhaustion" for a in FAMILIES[f] if a.is_alone]
-    bombs = [attack for kind in (*EXHAUSTION.values(), UNWATCHED) for attack in kind]
+    bombs = [attack for kind in EXHAUSTION.values() for attack in kind]
     assert sorted(names) == sorted(attack.id for attack in (*QUIET, *alone, *bombs))
     assert all(
         attack.id.startswith(f"{family}/") for family, members in FAMILIES.items() for attack in members

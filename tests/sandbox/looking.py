@@ -36,7 +36,7 @@ class Seen:
 
 def look(session: BubblewrapSession) -> Seen:
     """Look at a session that runs."""
-    inner = _first_process(session)
+    inner = first_process(session)
     namespaces = Path(f"/proc/{inner}/ns")
     pid_namespace, mount_namespace = ((namespaces / name).stat().st_ino for name in ("pid", "mnt"))
     leaves = frozenset(folder for folder in _leaves() if inner in members_of(folder))
@@ -80,7 +80,7 @@ def still_there(seen: Seen, *, kept_stages: frozenset[Path] = frozenset()) -> li
     ]
 
 
-def _first_process(session: BubblewrapSession) -> int:
+def first_process(session: BubblewrapSession) -> int:
     lines = Path(f"/proc/self/fdinfo/{session._jail.end}").read_text().splitlines()
     return int(dict(line.split(":", 1) for line in lines)["Pid"])
 
