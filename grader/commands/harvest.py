@@ -23,16 +23,15 @@ def harvest(**options: Any) -> None:
 
 def say_harvest(run: Any) -> bool:
     """Harvest for all teams and say what is wrong, a line a team; returns whether anything is."""
-    from grader.collect.ledger import Ledger
+    from grader.collect.ledger import NO_ROUND, Ledger
     from grader.collecting import harvest_push_records
     from grader.course.counting import plural
 
-    ledger = Ledger(run.store.path("ledger"))
-    before, problems = ledger.verify(), harvest_push_records(run)
+    problems = harvest_push_records(run)
     for team, problem in problems.items():
         click.echo(f"{team}: {problem}")
     teams = len(run.roster.teams)
     click.echo(f"{teams - len(problems)} of {plural(teams, 'team')} harvested", err=True)
-    if (head := ledger.verify()) != before:
-        click.echo(f"the hashes of the push records are noted; the ledger head is now {head}")
+    if (head := Ledger(run.store.path("ledger")).verify()) != NO_ROUND:
+        click.echo(f"ledger head {head}, with the hashes of all push records")
     return bool(problems)

@@ -107,7 +107,7 @@ def test_the_records_of_a_team_that_is_not_in_the_folder_are_not_missed(root, tm
     assert (findings(tmp_path / "one"), run_script(tmp_path / "one")[0]) == ([], 0)
 
 
-def test_a_harvest_notes_what_it_kept_and_says_the_new_head(evidence, tmp_path):
+def test_a_harvest_notes_what_it_kept_and_says_the_head_also_where_the_ledger_is_damaged(evidence, tmp_path):
     course = copied(evidence.root, tmp_path / "course")
     page = course / "course.toml"
     page.write_text(page.read_text().replace("[collect]\n", '[collect]\nforges = { file = "reflog" }\n'))
@@ -115,10 +115,14 @@ def test_a_harvest_notes_what_it_kept_and_says_the_new_head(evidence, tmp_path):
     log = server.folder / "logs" / "refs" / "heads"
     log.mkdir(parents=True, exist_ok=True)
     (log / "main").write_text(f"{'0' * 40} {server.commits['c1']} a <a@x> {T - DAY} +0000\tpush\n")
+    ledger = course / ".grader" / "ledger"
     try:
         done = grader("harvest", "--course", course)
+        assert f"ledger head {Ledger(ledger).verify()}, with the hashes of all" in done.output
+        assert (ledger / "000007.txt").read_text().count("@noted") == 1
+        edit(ledger / "000003.txt", b"linear", b"lineal")
+        (course / LINEAR).unlink()
+        assert "000003.txt" in grader("harvest", "--course", course).output
+        assert (course / LINEAR).is_file()  # what a forge may forget tomorrow is kept all the same
     finally:
         shutil.rmtree(server.folder / "logs")
-    head = Ledger(course / ".grader" / "ledger").verify()
-    assert f"ledger head is now {head}" in done.output
-    assert (course / ".grader" / "ledger" / "000007.txt").read_text().count("@noted") == 1
