@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from machine import machine_lines
-from packing_class import ASSIGNMENT, Size, build_class, one_at_a_time, team_name
+from packing_class import ASSIGNMENT, TASKS, Size, build_class, one_at_a_time, team_name
 from packing_phase import read_phase
 from packing_table import Setting, report
 
@@ -32,7 +32,7 @@ from grader.examine.inventory import find_gpus
 
 PHASES = ("bands", "alone", "packed")
 CALIBRATED = "Marks come from bands of our own solutions at this size."
-BY_CHECKS = "Without bands only checks give marks; figures are compared by themselves."
+BY_CHECKS = "Where there are no bands only checks give marks; figures are compared by themselves."
 NAMES = ("nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader")
 WATCH = Path(__file__).with_name("gpu_watch.py")
 SEEDS = 3
@@ -93,23 +93,31 @@ def _calibrate(asked: argparse.Namespace) -> dict[str, Any]:
     folder.mkdir(exist_ok=True)
     if asked.no_bands:
         return {"bands": BY_CHECKS}
-    command = [*_grader("calibrate"), "--course", asked.work / "course", "--seeds", str(SEEDS)]
-    command += ["--slots", str(asked.slots), "--sandbox", asked.sandbox]
+    missing = [said for task in TASKS if (said := _calibrate_task(asked, task))]
+    return {"bands": " ".join([BY_CHECKS, *missing]) if missing else CALIBRATED}
+
+
+def _calibrate_task(asked: argparse.Namespace, task: str) -> str:
+    """Bands of one task; what to say where there are none."""
+    command = [*_grader("calibrate"), "--course", asked.work / "course", "--task", task]
+    command += ["--seeds", str(SEEDS), "--slots", str(asked.slots), "--sandbox", asked.sandbox]
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        reason = done.stderr.strip().splitlines()[-1].removeprefix("grader: ")
-        return {"bands": f"{BY_CHECKS} (No bands at this size: {reason}.)"}
-    return {"bands": CALIBRATED}
+    if not done.returncode:
+        return ""
+    reason = done.stderr.strip().splitlines()[-1].removeprefix("grader: ")
+    return f"(No bands for {task} at this size: {reason}.)"
 
 
 def _grade(asked: argparse.Namespace, phase: str) -> dict[str, Any]:
     """Grade the class under one setting, watched from outside; a run that was stopped goes on."""
     folder = asked.work / phase
     if not (folder / "course").exists():
-        ignored = shutil.ignore_patterns(".grader")
-        shutil.copytree(asked.work / "course", folder / "course", ignore=ignored, dirs_exist_ok=True)
+        draft = folder / "draft"
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.copytree(asked.work / "course", draft, ignore=shutil.ignore_patterns(".grader"))
         if phase == "alone":
-            one_at_a_time(folder / "course")
+            one_at_a_time(draft)
+        draft.rename(folder / "course")  # whole, or not there
     slots = asked.slots if phase == "packed" else max(1, len(find_gpus()))
     command = [*_grader("grade"), "--course", folder / "course", "--state", folder / "state"]
     command += ["--out", folder / "reports", "--slots", str(slots), "--sandbox", asked.sandbox, "--json"]
