@@ -21,7 +21,7 @@ from grader.examine.request import with_effort
 from grader.examine.scheduler import Scheduler
 from grader.mark.gradebook import gradebook
 from grader.marking import desk_of, results_of, tasks_left_open
-from grader.records import GradeRow, Marksheet
+from grader.records import GradeRow, Marksheet, Team
 from grader.report.attention import Urgency
 from grader.report.publish import AssignmentResults, ClassResults, Published, publish
 from grader.report.queue import Case
@@ -87,13 +87,20 @@ def grade(run: Run, assignment_ids: Sequence[str], *, only: Sequence[str] = ()) 
             idle=lambda: serve(run.store, lambda wish: grade_urgently(run, scheduler, wish)),
         )
         stack.enter_context(scheduler)
-        with run.store.in_turn():
-            collected = collect(run, assignments, teams)
-        examine(run, scheduler, assignments, collected)
-        examine_doubtful(run, scheduler, assignments, collected)
+        examine_teams(run, scheduler, assignments, teams)
         with run.store.in_turn():
             run.store.remove(OPEN_RUN)
             return close_books(run)
+
+
+def examine_teams(
+    run: Run, scheduler: Scheduler, assignments: Sequence[Assignment], teams: Sequence[Team]
+) -> None:
+    """Collect and examine until no noise is left that more samples could take away; the store has it all."""
+    with run.store.in_turn():
+        collected = collect(run, assignments, teams)
+    examine(run, scheduler, assignments, collected)
+    examine_doubtful(run, scheduler, assignments, collected)
 
 
 def grade_urgently(run: Run, scheduler: Scheduler, wish: Wish) -> Answer:
