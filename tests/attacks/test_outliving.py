@@ -70,7 +70,7 @@ def test_when_the_grader_is_killed_its_sessions_die(attacker, tmp_path):
     from grader.sandbox.seam import SessionSpec
     from tests.attacks.conftest import pid_namespace
     sandbox = BubblewrapSandbox(program=Path({str(tmp_path / "hostile.py")!r}), only_watch_memory={attacker.tier == "B"})
-    session = sandbox.start(SessionSpec(None, Limits(), slot=2999))
+    session = sandbox.start(SessionSpec(None, Limits(), slot={2900 + os.getpid() % 90}))
     session.channel.recv(100)
     print(pid_namespace(session), flush=True)
     session.channel.recv(100)

@@ -100,7 +100,7 @@ def where():
     facts = try_bubblewrap()
     if not facts.is_usable:
         pytest.skip(f"bubblewrap cannot be used here: {facts.detail}")
-    with planted() as bait, opened(BubblewrapSandbox(), bait, slot=1999) as opened_range:
+    with planted() as bait, opened(BubblewrapSandbox(), bait, slot=1900 + os.getpid() % 90) as opened_range:
         yield opened_range
 
 

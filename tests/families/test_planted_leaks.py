@@ -1,6 +1,7 @@
 """Leaks that were planted on purpose: found as often as the power says, and worth nothing after the correction."""
 
 import math
+import os
 import textwrap
 from types import SimpleNamespace
 
@@ -295,7 +296,7 @@ def worker():
             "        LEAK", textwrap.indent(textwrap.dedent(leak), " " * 8)
         )
         prepared = Prepared(modules={"transformer": (Chunk(label="transformer.py", source=source),)})
-        spec = SessionSpec(submission=None, limits=Limits(question_s=30), slot=900)
+        spec = SessionSpec(submission=None, limits=Limits(question_s=30), slot=2800 + os.getpid() % 90)
         opened.append(Candidate(BubblewrapSandbox(), spec, prepared, module="transformer", seed=1))
         return lm.forward_of(lm.build(opened[-1], SimpleNamespace()), symbols=SYMBOLS)
 
