@@ -4,7 +4,8 @@ from decimal import Decimal
 import pytest
 
 from grader.records import CellState
-from grader.report.overview import student_href
+from grader.report.lines import line_of
+from grader.report.overview import LARGE, OverviewView, render_overview, student_href
 from grader.report.view import page_path
 
 from .examples import A3, ShownClass, assignment_view, cell, class_of, closed, grade, overview, student
@@ -158,3 +159,13 @@ def test_titles_stand_for_assignments_and_ids_for_the_rest():
 def test_a_total_out_of_nothing_breaks_nothing():
     sheet = closed([10, 20, 25, 9, 26]).model_copy(update={"out_of": Decimal(0)})
     assert text_of(one(items=(assignment_view(marksheet=sheet),)))
+
+
+def test_only_a_large_class_is_laid_out_where_it_is_looked_at():
+    lines = tuple(line_of(student(student=f"s{n}", items=())) for n in range(LARGE))
+    large, small = (
+        "".join(render_overview(OverviewView(course_title="DGM", students=some)))
+        for some in (lines, lines[1:])
+    )
+    assert "content-visibility: auto" in large
+    assert "content-visibility: auto" not in small
