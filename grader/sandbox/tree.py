@@ -118,8 +118,13 @@ def _look(pid: int) -> _Process:
 
 
 def _children(pid: int) -> list[int]:
-    lists = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for path in lists for child in path.read_text().split()]
+    found: list[int] = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            found += map(int, (thread / "children").read_text().split())
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # this thread has ended; whoever made threads end all the time would hide its children
+    return found
 
 
 def _proportional(process: _Process) -> tuple[float, float]:
