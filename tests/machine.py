@@ -5,8 +5,10 @@ minds the former, and who must know the latter compares when a process started.
 """
 
 import os
+import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -96,6 +98,24 @@ def members_of(group: Path) -> list[int]:
         return [int(pid) for pid in (group / "cgroup.procs").read_text().split()]
     except OSError:
         return []
+
+
+@contextmanager
+def meanwhile(act: Callable[[], object]) -> Iterator[None]:
+    """Do something again and again in another thread."""
+    stop = threading.Event()
+
+    def again() -> None:
+        while not stop.is_set():
+            act()
+
+    thread = threading.Thread(target=again)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def wait_until(condition: Callable[[], Found], *, within_s: float = 60.0) -> Found:

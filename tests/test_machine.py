@@ -2,8 +2,6 @@
 
 import os
 import subprocess
-import threading
-from contextlib import contextmanager
 
 import pytest
 
@@ -12,30 +10,12 @@ from tests import machine
 LOOKS = 30
 
 
-@contextmanager
-def meanwhile(act):
-    """Do something again and again in another thread."""
-    stop = threading.Event()
-
-    def again():
-        while not stop.is_set():
-            act()
-
-    thread = threading.Thread(target=again)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
-
-
 def test_descriptors_that_others_open_and_close_disturb_no_look():
     def come_and_go():
         for descriptor in [os.open("/dev/null", os.O_RDONLY) for _ in range(50)]:
             os.close(descriptor)
 
-    with meanwhile(come_and_go):
+    with machine.meanwhile(come_and_go):
         assert [machine.descriptors_on({-1}) for _ in range(10 * LOOKS)] == [[]] * 10 * LOOKS
 
 
@@ -67,7 +47,7 @@ def test_folders_that_are_made_and_removed_disturb_no_look(tmp_path):
             (tmp_path / f"goes{number}" / "below").rmdir()
             (tmp_path / f"goes{number}").rmdir()
 
-    with meanwhile(come_and_go):
+    with machine.meanwhile(come_and_go):
         for _ in range(LOOKS):
             folders = machine.folders_below(tmp_path)
             found = [entry for folder in folders for entry in machine.entries_of(folder, "stays")]

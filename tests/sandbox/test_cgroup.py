@@ -11,9 +11,10 @@ import pytest
 from grader.course.model import Limits
 from grader.errors import SandboxError
 from grader.sandbox.cgroup import find_hierarchy, own_directories
-from grader.sandbox.cgroup_leaf import Leaf, remove
+from grader.sandbox.cgroup_leaf import Leaf, _members, remove
 from grader.sandbox.cgroup_v2 import SUPERVISOR, Leaf2, Version2
 from grader.sandbox.limits import Reading
+from tests.machine import meanwhile
 
 LIMITS = Limits(memory_mib=64, processes=20)
 
@@ -157,6 +158,21 @@ def test_a_leaf_refuses_more_processes_than_its_bound(hierarchy):
     reading = leaf.read()
     remove(leaf)
     assert reading.processes_refused
+
+
+def test_a_group_that_another_grader_removes_meanwhile_has_no_members(hierarchy):
+    """Several graders sweep what a killed one left, at the same time."""
+    leaf = hierarchy.create(LIMITS, threads=1)
+    directory = leaf.directories[0]
+
+    def come_and_go():
+        directory.rmdir()
+        directory.mkdir()
+
+    with meanwhile(come_and_go):
+        found = [_members(directory) for _ in range(3000)]
+    remove(leaf)
+    assert found == [[]] * 3000
 
 
 @dataclass(frozen=True)
