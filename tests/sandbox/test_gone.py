@@ -51,7 +51,7 @@ WAYS = {
     "hung up": ("channel.close(); os.closerange(0, 1024); time.sleep(600)", {}, None),
     "ended by itself": ("os._exit(0)", {}, None),
     "crashed": ("os.abort()", {}, None),
-    "at the wall": ("time.sleep(600)", {"session_wall_s": 1}, Limit.WALL),
+    "at the wall": ("time.sleep(600)", {"session_wall_s": 4}, Limit.WALL),
     "out of processor time": ("while True: pass", {"cpu_s": 1}, Limit.CPU),
     "out of memory": ("kept = [b'x' * (1 << 20) for _ in range(1000)]", {}, Limit.MEMORY),
     "out of processes": (

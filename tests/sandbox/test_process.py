@@ -90,9 +90,9 @@ def test_a_worker_that_is_closed_in_good_health_has_no_exit_code(open_candidate)
 
 
 def test_the_wall_limit_is_kept(open_candidate):
-    candidate = open_candidate("import time\ndef f(): time.sleep(60)", limits=Limits(session_wall_s=1))
+    candidate = open_candidate("import time\ndef f(): time.sleep(60)", limits=Limits(session_wall_s=4))
     started = time.monotonic()
-    with pytest.raises(CandidateDied, match=r"^ran longer than 1 s$"):
+    with pytest.raises(CandidateDied, match=r"^ran longer than 4 s$"):
         candidate.f()
     assert time.monotonic() - started < 40
 
