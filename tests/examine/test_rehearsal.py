@@ -23,6 +23,7 @@ def kept():
         "finders": len(sys.meta_path),
         "variables": sorted(os.environ),
         "folder": os.getcwd(),
+        "temporary": os.listdir(os.environ["TMPDIR"]),
     }
 
 os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
@@ -41,7 +42,7 @@ def test_a_session_after_it_imports_its_own_check_files_and_nothing_else(tmp_pat
     assert told["late"] == ["public", "public.test_more"]
 
 
-def test_it_leaves_no_descriptor_thread_variable_or_hook_and_draws_no_random_number(tmp_path):
+def test_it_leaves_no_file_descriptor_thread_variable_or_hook_and_draws_no_random_number(tmp_path):
     told = rehearsed(tmp_path)
     assert told["after"] == told["before"]
 
@@ -53,9 +54,11 @@ def test_it_says_nothing_where_progress_or_an_answer_would_be_read(capfd):
 
 def rehearsed(folder):
     (folder / "public").mkdir()
-    text = "def test_right(tmp_path):\n    pass\ndef test_wrong():\n    assert 1 == 2, 'no'\n"
+    (folder / "temporary").mkdir()
+    text = "def test_right():\n    pass\ndef test_wrong():\n    assert 1 == 2, 'no'\n"
     (folder / "public" / "test_more.py").write_text(text)
     command = [sys.executable, "-c", PROGRAM, str(folder)]
     ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    ours["TMPDIR"] = str(folder / "temporary")
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=ours)
     return json.loads(done.stdout.splitlines()[-1])
