@@ -40,7 +40,7 @@ services:
 
 $(VENV)/installed: pyproject.toml $(CONSTRAINTS) | system
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[dev,rgb,postgres]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[dev,rgb,postgres,gpu]'
 	@touch $@
 
 install: $(VENV)/installed
