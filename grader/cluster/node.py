@@ -7,6 +7,7 @@ bytes and JSON, and read nothing of the coordinator's state folder.
 import asyncio
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from grader.cluster.seats import SEATS, Seats
 from grader.errors import ClusterError, GraderError
 from grader.examine.events import Event
 from grader.examine.executor import Job, Produced
+from grader.examine.gpus import Gpu
+from grader.examine.inventory import find_gpus
 from grader.examine.request import ExamRequest
 from grader.examine.supervise import Place
 from grader.records import Record
@@ -81,7 +84,7 @@ def _examine(asked: Errand, folder: Path, worker: Worker) -> Produced:
         references=local / "references",
     )
     place = Place(
-        gpu=_own_gpu() if asked.on_gpu else None,
+        gpu=own_gpu(find_gpus()) if asked.on_gpu else None,
         attempt=asked.attempt,
         scratch=local,
         is_cancelled=lambda: not _is_wanted(worker, key),
@@ -103,16 +106,23 @@ def _is_wanted(worker: Worker, key: str) -> bool:
     return task is not None and task.state in _GOES_ON and worker.status.name in _LIVES
 
 
-def _own_gpu() -> int:
-    """The one GPU of this worker.
+def own_gpu(gpus: Sequence[Gpu]) -> int:
+    """The number of the device node of a worker's one GPU.
+
+    Args:
+        gpus: those of the machine, as far as CUDA_VISIBLE_DEVICES leaves them to this worker.
 
     Raises:
-        ClusterError: it has none, or several.
+        ClusterError: there is none, or there are several.
     """
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "0")
-    if not visible.isdecimal():
-        raise ClusterError(f"a worker needs one GPU of its own, and CUDA_VISIBLE_DEVICES is '{visible}'")
-    return int(visible)
+    if len(gpus) != 1:
+        indices = ", ".join(str(gpu.index) for gpu in gpus)
+        found = f"{len(gpus)} ({indices})" if gpus else "none"
+        raise ClusterError(
+            f"expected one GPU for this worker alone, found {found}; start one worker for each GPU, with "
+            "CUDA_VISIBLE_DEVICES naming it"
+        )
+    return gpus[0].index
 
 
 def _host() -> str:
