@@ -42,9 +42,8 @@ SEEDS = 5
 def main() -> None:
     """Run the phases that are not done yet, and write the page after each."""
     asked = _parser().parse_args()
-    signal.signal(
-        signal.SIGTERM, lambda number, _: sys.exit(128 + number)
-    )  # so that what we started is ended
+    # A clean exit, so that what we started is ended as well.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     if asked.device == "cuda" and not find_gpus():
         raise SystemExit("there is no GPU on this machine; `--device cpu` tries the harness without one")
     _prepare(asked)

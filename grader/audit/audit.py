@@ -20,12 +20,12 @@ from grader.collect.late import first_late_of
 from grader.collect.ledger import NO_ROUND, Ledger, Round
 from grader.collect.mirror import Mirror
 from grader.collecting import collector_of
+from grader.course.counting import plural
 from grader.course.instants import deadline_text, wall_clock_to_epoch
 from grader.course.model import Assignment, Roster
 from grader.errors import GraderError
 from grader.kept import read_collected
 from grader.records import Snapshot, Team
-from grader.report.text import plural
 from grader.run import Run
 
 

@@ -22,8 +22,9 @@ from grader.audit.rows import (
 from grader.audit.timeline import Lane, Mark, timeline
 from grader.audit.words import Weight, badge, headline, weight_of
 from grader.collect.deadline import branch, short
+from grader.course.counting import plural
 from grader.records import EvidenceLevel
-from grader.report.text import one_line, plural
+from grader.report.text import one_line
 from grader.report.words import NOTHING, Said, evidence_said
 
 REWRITTEN = 1

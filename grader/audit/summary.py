@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from grader.audit.records import Audit, Dossier
 from grader.audit.words import badge
 from grader.collect.deadline import short
-from grader.report.text import one_line, plural
+from grader.course.counting import plural
+from grader.report.text import one_line
 
 HEADER = ("team", "commit", "late", "evidence", "flags", "decision")
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from grader.audit.moments import DAY_S, HOUR_S, MINUTE_S, distance
+from grader.course.counting import plural
 from grader.report.svg import drawing, element, label, line, rectangle
-from grader.report.text import plural
 
 WIDTH = 720.0
 LEFT, RIGHT = 150.0, 708.0

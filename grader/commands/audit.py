@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from grader.commands.audit_verify import anchor, export, posted_hash, verify
+from grader.commands.audit_verify import anchor, export, head_option, verify
 from grader.commands.opening import class_options, opened_run
 from grader.commands.options import ANY_PATH, OK, PERSON_NEEDED, reported
 
@@ -40,14 +40,7 @@ audit.add_command(verify)
 @click.argument("assignments", nargs=-1, required=True)
 @class_options
 @click.option("--only", multiple=True, metavar="TEAM", help="This team only; can be given again.")
-@click.option(
-    "--head",
-    "heads",
-    multiple=True,
-    callback=posted_hash,
-    metavar="HASH",
-    help="As posted; can be given again.",
-)
+@head_option
 @click.option("--out", type=ANY_PATH, help="Where pages are written; by default reports/ of the course.")
 @click.option("--json", "form", flag_value="json", help="Print everything as JSON.")
 @click.option("--csv", "form", flag_value="csv", help="Print one row a team as CSV.")

@@ -17,7 +17,7 @@ state_option = click.option(
 )
 
 
-def posted_hash(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
+def _posted_hash(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...]:
     """Hashes as an option gives them; refuses what is none."""
     heads = tuple(value.strip().lower() for value in values)
     for head in heads:
@@ -26,18 +26,21 @@ def posted_hash(_: click.Context, __: click.Parameter, values: tuple[str, ...]) 
     return heads
 
 
+head_option = click.option(
+    "--head",
+    "heads",
+    multiple=True,
+    callback=_posted_hash,
+    metavar="HASH",
+    help="As posted; can be given again.",
+)
+
+
 @click.command()
 @click.argument("folder", type=EXISTING, required=False)
 @course_option
 @state_option
-@click.option(
-    "--head",
-    "heads",
-    multiple=True,
-    callback=posted_hash,
-    metavar="HASH",
-    help="As posted; can be given again.",
-)
+@head_option
 @click.option("--ca", type=EXISTING, help="Root certificate of the time stamp authority, PEM.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
 @reported

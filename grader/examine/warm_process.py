@@ -233,6 +233,5 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    os._exit(
-        main(sys.argv[1:])
-    )  # nothing is left to do; taking modules apart would take as long as importing
+    # Nothing is left to do afterwards, and taking modules apart would take as long as importing them.
+    os._exit(main(sys.argv[1:]))

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from grader.course.counting import plural
 from grader.records import CellState, Decision, EvidenceLevel, Outcome, Status
 from grader.report.marks import state
-from grader.report.text import one_line, plural
+from grader.report.text import one_line
 from grader.report.view import AssignmentView, StudentView
 from grader.report.words import Tone, decision_said
 

@@ -12,9 +12,9 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from grader.course.counting import plural
 from grader.report.figures import figure
 from grader.report.svg import drawing, element, label, line
-from grader.report.text import plural
 
 WIDTH, HEIGHT = 520.0, 190.0
 LEFT, RIGHT, TOP, BOTTOM = 44.0, 516.0, 10.0, 164.0

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from grader.course.counting import plural
 from grader.report.figures import percent
 from grader.report.svg import drawing, label, line, rectangle
-from grader.report.text import plural
 
 SMALLEST_CLASS = 10
 BINS = 10

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
-from grader.report.text import plural
+from grader.course.counting import plural
 
 MOST_TILES = 36
 TILE_SIDE = 56

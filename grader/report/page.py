@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from grader.course.counting import plural
 from grader.report import figures, text
 
 
@@ -55,7 +56,7 @@ def _environment() -> Environment:
         "figure": figures.figure,
         "contribution": figures.contribution,
         "percent": figures.percent,
-        "plural": text.plural,
+        "plural": plural,
         "listed": text.listed,
     }
     return environment

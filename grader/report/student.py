@@ -5,6 +5,7 @@ Nothing about anyone else is on the page: no ranks, no class figures, no other h
 
 from dataclasses import dataclass
 
+from grader.course.counting import plural
 from grader.records import Cell, Examination, GradeRow
 from grader.report import figures
 from grader.report.checks import Checks, checks_of
@@ -20,7 +21,6 @@ from grader.report.marks import (
     total_text,
 )
 from grader.report.page import page
-from grader.report.text import plural
 from grader.report.view import AssignmentView, StudentView
 from grader.report.words import CELLS, NOTHING, Said, decision_said, evidence_said
 

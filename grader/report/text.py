@@ -8,8 +8,6 @@ import re
 import unicodedata
 from itertools import groupby
 
-from grader.course.counting import plural as plural  # noqa: PLC0414 - of pages, a filter
-
 LIMIT = 4000
 """Longest text, in characters, that a page shows of anything."""
 
